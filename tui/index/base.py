@@ -1,0 +1,74 @@
+"""The contract of every index adapter: one namespace of one index, asynchronous, in records and hits."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Protocol
+
+from tui.core.records import Finding, Hit, IndexInfo, Page, QueryMode, Record
+
+
+class VectorIndex(Protocol):
+    """Where records live, bound to one namespace.
+
+    Every method may raise `IndexUnavailable`, `IndexBusy`, `IndexCorrupt`, `SchemaTooNew` or `StorageFull`. Cancelling a
+    read abandons it; cancelling a write lets the batch under way finish, so that no batch is ever half-written.
+    """
+
+    async def info(self) -> IndexInfo:
+        """Returns counts, dimension, similarity, models and namespaces."""
+        ...
+
+    async def upsert(self, records: Sequence[Record]) -> None:
+        """Writes one batch, all or nothing, replacing whole records with equal ids.
+
+        Records without vectors are embedded from their `text`. Raises `InvalidRecord` when a record does not fit.
+        """
+        ...
+
+    async def query(self, text: str, *, top_k: int, filter: str = "", mode: QueryMode = QueryMode.HYBRID) -> list[Hit]:
+        """Returns at most `top_k` hits, best first. Raises `FilterSyntaxError` or `InvalidQuery`."""
+        ...
+
+    async def fetch(self, ids: Sequence[str], *, include_vectors: bool = False) -> list[Record | None]:
+        """Returns one entry per id in the order asked, None where the index has no such record."""
+        ...
+
+    async def scan(
+        self, *, cursor: str = "", limit: int = 100, prefix: str = "", filter: str = "", include_vectors: bool = False
+    ) -> Page:
+        """Returns the next page in insertion order of the records whose id begins with `prefix` and match `filter`."""
+        ...
+
+    async def delete(self, *, ids: Sequence[str] = (), prefix: str = "", filter: str = "") -> int:
+        """Deletes by exactly one selector and returns how many records existed."""
+        ...
+
+    async def reset(self) -> None:
+        """Removes every record of the namespace."""
+        ...
+
+    async def diagnose(self) -> list[Finding]:
+        """Returns what is right and wrong with the index, each fault with its fix. Raises nothing."""
+        ...
+
+    async def aclose(self) -> None:
+        """Releases files, threads and connections. Safe to call twice."""
+        ...
+
+
+class FillableIndex(VectorIndex, Protocol):
+    """An index that can be filled from the foods file when it has never been written (see `services.filling`)."""
+
+    async def needs_first_fill(self) -> bool:
+        """Whether a first fill has to be begun or finished: true until `finish_first_fill`, false after any reset or
+        any other write."""
+        ...
+
+    async def begin_first_fill(self) -> None:
+        """Remembers durably that a first fill is under way, so that an interrupted one is finished by the next run."""
+        ...
+
+    async def finish_first_fill(self) -> None:
+        """Remembers durably that the first fill is complete."""
+        ...

@@ -1,0 +1,1 @@
+"""Who writes the answer. Every adapter keeps the `Answerer` contract of `tui.llm.base`."""

@@ -1,0 +1,1 @@
+"""What ragfood does, without a screen: asking, searching, ingesting, transferring, evaluating, diagnosing."""

@@ -1,0 +1,1 @@
+"""Reusable panes: transcript, prompt, sources, index panel."""
