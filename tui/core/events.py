@@ -85,7 +85,7 @@ class Rejection:
 
 @dataclass(frozen=True, slots=True)
 class Cost:
-    """What a plan would spend: `writes` and `requests` counted as Upstash does, `dollars` 0 where nothing is charged."""
+    """What a plan would spend: `writes` and `requests` as Upstash counts them, `dollars` 0 where nothing is charged."""
 
     writes: int = 0
     requests: int = 0

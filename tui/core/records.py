@@ -156,7 +156,7 @@ class Finding:
 def first_clause(text: str, limit: int = 60) -> str:
     """Returns the text up to its first clause mark (`.,;:!?` and dashes), at most `limit` characters."""
     end = len(text)
-    for mark in (". ", ", ", "; ", ": ", "! ", "? ", " - ", " – ", " — ", "\n"):  # noqa: RUF001
+    for mark in (". ", ", ", "; ", ": ", "! ", "? ", " - ", " – ", " — ", "\n"):
         found = text.find(mark)
         if 0 < found < end:
             end = found

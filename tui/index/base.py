@@ -11,8 +11,8 @@ from tui.core.records import Finding, Hit, IndexInfo, Page, QueryMode, Record
 class VectorIndex(Protocol):
     """Where records live, bound to one namespace.
 
-    Every method may raise `IndexUnavailable`, `IndexBusy`, `IndexCorrupt`, `SchemaTooNew` or `StorageFull`. Cancelling a
-    read abandons it; cancelling a write lets the batch under way finish, so that no batch is ever half-written.
+    Every method may raise `IndexUnavailable`, `IndexBusy`, `IndexCorrupt`, `SchemaTooNew` or `StorageFull`. Cancelling
+    a read abandons it; cancelling a write lets the batch under way finish, so that no batch is ever half-written.
     """
 
     async def info(self) -> IndexInfo:
@@ -62,7 +62,8 @@ class FillableIndex(VectorIndex, Protocol):
 
     async def needs_first_fill(self) -> bool:
         """Whether a first fill has to be begun or finished: true until `finish_first_fill`, false after any reset or
-        any other write."""
+        any other write.
+        """
         ...
 
     async def begin_first_fill(self) -> None:
