@@ -47,8 +47,9 @@ class Turn:
 
     `asked_at` is ISO 8601 in UTC. `hits` are the sources shown to the answerer, numbered from 1 in this order;
     `dropped` are the candidates that the relevance gate held back. `prompt` holds (role, content) pairs exactly as
-    sent, empty when nothing was asked of a model. `timings` maps phase names (``retrieve``, ``first_text``,
-    ``total``) to seconds. `answerer` is a model's name, ``extractive`` or ``none``. `fallback` marks an answer written without any source.
+    sent, empty when nothing was asked of a model.
+    `timings` maps phase names (``retrieve``, ``first_text``, ``total``) to seconds. `answerer` is a model's name,
+    ``extractive`` or ``none``. `fallback` marks an answer written without any source.
     """
 
     id: str
