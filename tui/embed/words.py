@@ -1,0 +1,76 @@
+"""Words as both embedders see them: folded, split, freed of stop words, stemmed."""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from functools import lru_cache
+
+# Function words of English, and the words people wrap a question in. A food knowledge base answers "what can I eat
+# with …": what the question is about are the other words.
+_FUNCTION_WORDS = """
+a about above after again against all also although always am an and another any are around as at away be became
+because been before being below between both but by came can cannot could did do does doing done down during each
+either else enough even ever every few for from further get gets getting give gives go goes going gone got had has have
+having he hence her here hers herself him himself his how however i if in indeed instead into is it its itself just
+keep least less let lets like likes made make makes making many may maybe me might mine more most much must my myself
+near need needs neither never no none nor not nothing now of off often on once one ones only onto or other others our
+ours out over own per perhaps please put quite rather really same say see seem seems several shall she should since so
+some somehow someone something sometimes somewhere still such take takes than thank thanks that the their theirs them
+then there these they thing things this those though through thus to together too toward towards under until up upon us
+use used uses using usual usually very via want wants was way we well were what whatever when whenever where whether
+which while who whoever whom whose why will with within without would yet you your yours yourself
+d ll m re s t ve don doesn didn isn aren wasn weren won wouldn shouldn couldn hasn haven hadn ain im id ive youre thats
+whats theres
+"""
+_ASKING_WORDS = """
+answer anybody anyone anything ask asked asking best consider describe everything example examples explain find fancy
+feel feeling good great help hello hey hi ideas idea information info kind kinds know list look looking love mention
+mean name names nice option options people person popular possible recommend recommended recommendation
+recommendations recomend show someone somebody sort sorts suggest suggested suggestion suggestions tell think
+traditional traditionally try trying type types typical typically variety various wanna
+"""
+_FOOD_WORDS = """
+bite consume consumed cuisine cuisines dish dishes eat eaten eating eats edible food foods foodstuff have meal meals
+recipe recipes serve served serves serving speciality specialities specialty specialties tasty delicious yummy
+"""
+
+FUNCTION_WORDS = frozenset(_FUNCTION_WORDS.split())
+"""Words that carry no topic in any text."""
+
+STOP_WORDS = FUNCTION_WORDS | frozenset(_ASKING_WORDS.split()) | frozenset(_FOOD_WORDS.split())
+"""Words that carry no topic in a question put to a food knowledge base."""
+
+_WORD = re.compile(r"[^\W_]+")
+_APOSTROPHES = str.maketrans({"’": "'", "‘": "'", "ʼ": "'", "`": "'"})
+_POSSESSIVE = re.compile(r"'s\b")
+
+
+def fold(text: str) -> str:
+    """Returns the text in lower case without accents, so that "Crème brûlée" and "creme brulee" are one."""
+    lowered = text.lower()
+    if lowered.isascii():
+        return lowered
+    decomposed = unicodedata.normalize("NFKD", lowered.translate(_APOSTROPHES))
+    return "".join(mark for mark in decomposed if not unicodedata.combining(mark))
+
+
+def split_words(text: str) -> list[str]:
+    """Returns the folded words of a text in order; a possessive ``'s`` is dropped."""
+    folded = fold(text)
+    if "'" in folded:
+        folded = _POSSESSIVE.sub("", folded)
+    return _WORD.findall(folded)
+
+
+@lru_cache(maxsize=1)
+def _stemmer() -> object:
+    import Stemmer
+
+    return Stemmer.Stemmer("english", 0)
+
+
+@lru_cache(maxsize=65_536)
+def stem(word: str) -> str:
+    """Returns the stem of a folded word by the Snowball English stemmer (Porter2)."""
+    return str(_stemmer().stemWord(word))  # type: ignore[attr-defined]
