@@ -141,11 +141,15 @@ IngestEvent = Planned | Progress | Finished
 
 @dataclass(frozen=True, slots=True)
 class Transferred:
-    """The end of an export, a restore or a reset: how many records, and the file (the snapshot, for a reset)."""
+    """The end of an export, a restore or a reset: how many records, and the file (the snapshot, for a reset).
+
+    `path` is empty when no file was needed; `note` is a sentence for people where there is more to say.
+    """
 
     records: int
     path: str
     seconds: float
+    note: str = ""
 
 
 TransferEvent = Progress | Transferred

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import AsyncGenerator, Sequence
 from typing import Protocol
 
 from tui.core.records import Finding, Hit, IndexInfo, Page, QueryMode, Record
@@ -40,6 +40,14 @@ class VectorIndex(Protocol):
         """Returns the next page in insertion order of the records whose id begins with `prefix` and match `filter`."""
         ...
 
+    def export_pages(self, *, size: int = 500) -> AsyncGenerator[Page]:
+        """Yields every record with its vectors, in insertion order, `size` at a time.
+
+        Where the index can, all pages show one moment, whatever is written meanwhile. Close the generator when not
+        reading it to the end.
+        """
+        ...
+
     async def delete(self, *, ids: Sequence[str] = (), prefix: str = "", filter: str = "") -> int:
         """Deletes by exactly one selector and returns how many records existed."""
         ...
@@ -67,7 +75,18 @@ class FillableIndex(VectorIndex, Protocol):
         ...
 
     async def begin_first_fill(self) -> None:
-        """Remembers durably that a first fill is under way, so that an interrupted one is finished by the next run."""
+        """Remembers durably that a first fill is under way, so that an interrupted one is finished by the next run.
+
+        Does nothing when a first fill is no longer needed.
+        """
+        ...
+
+    async def fill(self, records: Sequence[Record]) -> bool:
+        """Writes one batch of the first fill as `upsert` does, and returns true.
+
+        Writes nothing and returns false once the fill is not needed any more: another process finished it, or a person
+        wrote, deleted or reset.
+        """
         ...
 
     async def finish_first_fill(self) -> None:
