@@ -1,0 +1,80 @@
+"""Searching the index, and the gate that holds back what is not close enough to answer from."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from tui.core.records import Hit, QueryMode
+from tui.core.text import clean
+
+if TYPE_CHECKING:
+    from tui.core.clock import Clock
+    from tui.index.base import VectorIndex
+    from tui.services.filling import FirstFill
+    from tui.services.rate_limit import RateLimit
+
+
+@dataclass(frozen=True, slots=True)
+class Retrieval:
+    """What a search found.
+
+    `hits` passed the gate, best first; `dropped` did not. `total` counts the records of the namespace; `seconds` is
+    what the index took, without any wait for the rate limit or the first fill.
+    """
+
+    query: str
+    hits: tuple[Hit, ...]
+    dropped: tuple[Hit, ...]
+    total: int
+    seconds: float
+
+
+class Retriever:
+    """Searches one index within the rate limit, after any first fill.
+
+    `min_relevance` is the gate: hits whose relevance is known and lower are dropped. Where the index gives no
+    relevance the gate is open.
+    """
+
+    def __init__(
+        self,
+        index: VectorIndex,
+        filling: FirstFill,
+        limit: RateLimit,
+        clock: Clock,
+        *,
+        top_k: int,
+        min_relevance: float,
+    ) -> None:
+        self._index = index
+        self._filling = filling
+        self._limit = limit
+        self._clock = clock
+        self.top_k = top_k
+        self.min_relevance = min_relevance
+
+    async def retrieve(
+        self,
+        question: str,
+        *,
+        top_k: int | None = None,
+        filter: str = "",
+        mode: QueryMode = QueryMode.HYBRID,
+        min_relevance: float | None = None,
+    ) -> Retrieval:
+        """Returns at most `top_k` hits for a question; `min_relevance` 0 opens the gate.
+
+        Raises what `VectorIndex.query` raises.
+        """
+        query = clean(question).strip()
+        await self._filling.wait()
+        await self._limit.take()
+        started = self._clock.monotonic()
+        found = await self._index.query(query, top_k=top_k or self.top_k, filter=filter, mode=mode)
+        seconds = self._clock.monotonic() - started
+        info = await self._index.info()
+        gate = self.min_relevance if min_relevance is None else min_relevance
+        kept = tuple(hit for hit in found if hit.relevance is None or hit.relevance >= gate)
+        dropped = tuple(hit for hit in found if hit.relevance is not None and hit.relevance < gate)
+        return Retrieval(query, kept, dropped, info.records, seconds)
