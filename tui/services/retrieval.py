@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -28,6 +29,13 @@ class Retrieval:
     dropped: tuple[Hit, ...]
     total: int
     seconds: float
+
+
+def split_by_gate(hits: Sequence[Hit], min_relevance: float) -> tuple[tuple[Hit, ...], tuple[Hit, ...]]:
+    """Returns (kept, dropped) in order: a hit is dropped when its relevance is known and below `min_relevance`."""
+    kept = tuple(hit for hit in hits if hit.relevance is None or hit.relevance >= min_relevance)
+    dropped = tuple(hit for hit in hits if hit.relevance is not None and hit.relevance < min_relevance)
+    return kept, dropped
 
 
 class Retriever:
@@ -75,6 +83,5 @@ class Retriever:
         seconds = self._clock.monotonic() - started
         info = await self._index.info()
         gate = self.min_relevance if min_relevance is None else min_relevance
-        kept = tuple(hit for hit in found if hit.relevance is None or hit.relevance >= gate)
-        dropped = tuple(hit for hit in found if hit.relevance is not None and hit.relevance < gate)
+        kept, dropped = split_by_gate(found, gate)
         return Retrieval(query, kept, dropped, info.records, seconds)

@@ -1,0 +1,115 @@
+"""How much of a question a text covers: each concept is looked for by its words, by what stands for them, by meaning.
+
+A static model blurs a text into one vector, and BM25 needs the very word. Between the two lies this measure: for every
+concept of the question the best match among the words of the text, weighted by how much the concept says.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final
+
+import numpy as np
+
+from tui.embed.bm25 import term_index
+from tui.embed.concepts import Concept, concepts_of
+from tui.embed.words import FUNCTION_WORDS, split_words, stem
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from tui.embed.builtin import BuiltinEmbedder
+    from tui.embed.lexicon import Lexicon
+
+CLOSE: Final = 0.35
+"""Cosine of two words below which they have nothing to do with each other in the built-in model."""
+
+MEANING: Final = 0.75
+"""Strength of a word of equal meaning that is neither the concept's own nor in the lexicon: below a known synonym."""
+
+_MAX_WORDS = 4000
+
+
+@dataclass(frozen=True, slots=True)
+class Question:
+    """A question made ready: its `concepts`, their unit vectors of shape (concepts, 256) and their `weights`."""
+
+    text: str
+    concepts: tuple[Concept, ...]
+    vectors: NDArray[np.float32]
+    weights: NDArray[np.float64]
+
+
+class Evidence:
+    """Measures coverage with the built-in model's word vectors and a lexicon."""
+
+    def __init__(self, embedder: BuiltinEmbedder, lexicon: Lexicon) -> None:
+        self._embedder = embedder
+        self._lexicon = lexicon
+
+    def read(self, text: str, frequencies: Callable[[Sequence[int]], tuple[Mapping[int, int], int]]) -> Question:
+        """Takes a question apart.
+
+        `frequencies` tells, for term coordinates of `bm25.term_index`, in how many of how many records each occurs. A
+        concept's weight is the IDF of its most frequent term: what no record mentions weighs most.
+        """
+        concepts = concepts_of(text, self._lexicon)
+        vectors = np.zeros((len(concepts), self._embedder.dimension), np.float32)
+        for row, concept in enumerate(concepts):
+            total = self._embedder.embed_words(concept.words).sum(axis=0)
+            vectors[row] = total / max(float(np.linalg.norm(total)), 1e-12)
+        return Question(text, concepts, vectors, _weights(concepts, frequencies))
+
+    def cover(self, question: Question, texts: Sequence[str]) -> NDArray[np.float64]:
+        """Returns the strength of each concept in each text, shape (len(texts), len(concepts)), from 0 to 1."""
+        bags = [_bag(text) for text in texts]
+        vocabulary = {word: row for row, word in enumerate(dict.fromkeys(word for bag in bags for word in bag))}
+        strengths = np.zeros((len(texts), len(question.concepts)))
+        if not vocabulary or not question.concepts:
+            return strengths
+        table = self._word_strengths(question, list(vocabulary))
+        for row, bag in enumerate(bags):
+            if bag:
+                strengths[row] = table[[vocabulary[word] for word in bag]].max(axis=0)
+                _add_phrases(strengths[row], question.concepts, bag)
+        return strengths
+
+    def _word_strengths(self, question: Question, words: list[str]) -> NDArray[np.float64]:
+        """Strength of every concept in every single word, shape (words, concepts)."""
+        cosines = self._embedder.embed_words(words).astype(np.float64) @ question.vectors.T.astype(np.float64)
+        table: NDArray[np.float64] = np.clip((cosines - CLOSE) / (1 - CLOSE), 0, 1) * MEANING
+        stems = [(stem(word),) for word in words]
+        for column, concept in enumerate(question.concepts):
+            for row, term in enumerate(stems):
+                strength = concept.terms.get(term)
+                if strength is not None and strength > table[row, column]:
+                    table[row, column] = strength
+        return table
+
+
+def _bag(text: str) -> dict[str, None]:
+    """The distinct topical words of a text in order."""
+    return dict.fromkeys(word for word in split_words(text)[:_MAX_WORDS] if word not in FUNCTION_WORDS)
+
+
+def _add_phrases(strengths: NDArray[np.float64], concepts: Sequence[Concept], bag: Mapping[str, None]) -> None:
+    """Raises a concept's strength where a phrase that stands for it has all its words in the text."""
+    stems: set[str] | None = None
+    for column, concept in enumerate(concepts):
+        for term, strength in concept.terms.items():
+            if len(term) > 1 and strength > strengths[column]:
+                stems = stems if stems is not None else set(map(stem, bag))
+                if stems.issuperset(term):
+                    strengths[column] = strength
+
+
+def _weights(
+    concepts: Sequence[Concept], frequencies: Callable[[Sequence[int]], tuple[Mapping[int, int], int]]
+) -> NDArray[np.float64]:
+    """IDF of each concept, ``ln((N - n + 0.5) / (n + 0.5) + 1)`` as Upstash defines it, of its most frequent term."""
+    single = {concept: [term_index(term[0]) for term in concept.terms if len(term) == 1] for concept in concepts}
+    found, total = frequencies(sorted({index for indices in single.values() for index in indices}))
+    counts = [max((found.get(index, 0) for index in single[concept]), default=0) for concept in concepts]
+    return np.array([math.log((total - n + 0.5) / (n + 0.5) + 1) for n in counts])
