@@ -41,7 +41,7 @@ MAX_PATTERN_LENGTH = 1_000
 """Characters of a GLOB pattern: unverified, ours. Bounds the time that a hostile pattern can take on a long text."""
 
 MAX_NUMBER_LENGTH = 400
-"""Characters of a number: unverified, ours. Holds any double written out, and is less than Python refuses to convert."""
+"""Characters of a number: unverified, ours. Holds any double written out, and no more than Python converts."""
 
 _STEP = re.compile(r"\[(?P<end>#-)?(?P<index>[0-9]+)\]|\.?(?P<key>[^.\[]+)")
 _ESCAPED = {

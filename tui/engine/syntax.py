@@ -56,7 +56,7 @@ class Path:
     """Where in a record's metadata to look.
 
     A string step is a key of an object; an integer step is a position in an array, negative from its end, so that
-    ``a.b[#-1]`` is ``("a", "b", -1)``.
+    ``a.b[#-1]`` is ``("a", "b", -1)``. The first step is always a key.
     """
 
     steps: tuple[str | int, ...]
@@ -82,7 +82,7 @@ class Membership:
 
 @dataclass(frozen=True, slots=True)
 class Glob:
-    """``path [NOT] GLOB 'pattern'``: the whole string, case-sensitive; ``*``, ``?``, ``[abc]``, ``[a-z]``, ``[^abc]``."""
+    """``path [NOT] GLOB 'pattern'``: the whole string, case counts; ``*``, ``?``, ``[abc]``, ``[a-z]``, ``[^abc]``."""
 
     path: Path
     pattern: str
