@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 import re
 from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass, field
@@ -140,6 +139,8 @@ def _read(path: Path, option: str) -> str:
 
 
 def _unknown_key(key: str, place: str, known: Collection[str]) -> SettingsError:
+    import difflib
+
     close = difflib.get_close_matches(key.lower(), known, n=1, cutoff=0.5)
     hint = f"Did you mean {close[0]}?" if close else "The keys are: " + ", ".join(known) + "."
     return SettingsError(f"{shorten(key)} ({place}) is not a setting.", hint=hint)
