@@ -169,7 +169,7 @@ class OllamaAnswerer:
         return model_missing(self._host, self._model, [each.name for each in installed])
 
     async def _memory(self) -> tuple[bool | None, int | None]:
-        """Returns whether the model is in memory, and its window in tokens; None for what the server does not tell at once.
+        """Returns whether the model is in memory, and its window in tokens; None for what is not told at once.
 
         Models of Ollama's cloud are never in memory.
         """
