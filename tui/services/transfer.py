@@ -1,0 +1,271 @@
+"""Moving an index as a whole: export to a file, restore from one, and reset with a snapshot first."""
+
+from __future__ import annotations
+
+import contextlib
+from collections import deque
+from collections.abc import AsyncGenerator, AsyncIterator, Iterable, Iterator
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from functools import partial
+from itertools import count, islice
+from pathlib import Path
+from typing import TYPE_CHECKING, BinaryIO
+from urllib.parse import quote, unquote
+
+from tui.core.checkpoints import Checkpoint, no_checkpoint
+from tui.core.errors import StorageFull, TransferFileError
+from tui.core.events import Progress, TransferEvent, Transferred
+from tui.core.files import is_temporary, write_atomically
+from tui.core.paths import Paths, ensure_directory
+from tui.core.text import shorten
+from tui.services.export_format import KIND, ExportReader, ExportWriter, Header, header_of
+from tui.services.threads import finish_in_thread
+
+if TYPE_CHECKING:
+    from tui.core.clock import Clock
+    from tui.core.records import IndexInfo, Record
+    from tui.index.base import VectorIndex
+
+_PAGE = 500
+_BATCH_RECORDS = 200
+_BATCH_CHARACTERS = 500_000
+_CHECKED_LINES = 500
+_SUFFIX = ".jsonl"
+_STAMP = "%Y%m%dT%H%M%SZ"
+_DEFAULT_NAMESPACE = "default"
+_NAME_LIMIT = 100
+
+
+@dataclass(frozen=True, slots=True)
+class Snapshot:
+    """An export in the snapshots folder: when it was taken (UTC), of which namespace, and its size in bytes."""
+
+    path: Path
+    taken: datetime
+    namespace: str
+    size: int
+
+
+class TransferService:
+    """Export, restore and reset of the index it is bound to.
+
+    Every method yields `Progress` and, when it is done, one `Transferred`. Close the iterator or cancel its task to
+    stop: an export then leaves no file, a restore the batches it has written, a reset everything as it was.
+    """
+
+    def __init__(
+        self, index: VectorIndex, paths: Paths, clock: Clock, *, checkpoint: Checkpoint = no_checkpoint
+    ) -> None:
+        self._index = index
+        self._paths = paths
+        self._clock = clock
+        self._checkpoint = checkpoint
+
+    async def export(self, path: Path) -> AsyncGenerator[TransferEvent]:
+        """Writes every record of the namespace to `path`, whole or not at all, over an older export if there is one.
+
+        Raises `TransferFileError` when another kind of file is in the way, `StorageFull` when it cannot be written.
+        """
+        started = self._clock.monotonic()
+        await finish_in_thread(lambda: _refuse_foreign(path))
+        written = 0
+        async with contextlib.aclosing(self._write_export(path, "export")) as events:
+            async for event in events:
+                written = event.done
+                yield event
+        yield Transferred(written, str(path), self._clock.monotonic() - started)
+
+    async def restore(self, path: Path) -> AsyncGenerator[TransferEvent]:
+        """Writes the records of an export into the index, vectors included, in the order of the file.
+
+        The whole file is verified before the first write. Records that the file does not hold stay as they are. After
+        an interruption, restoring again completes it. Raises `TransferFileError` when the file is damaged or does not
+        fit the index.
+        """
+        started = self._clock.monotonic()
+        with _opened(path) as file:
+            reader = ExportReader(file, shorten(path.name))
+            header = await finish_in_thread(reader.header)
+            _refuse_unfit(reader.name, header, await self._index.info())
+            async with contextlib.aclosing(self._verify(reader)) as checks:
+                async for progress in checks:
+                    yield progress
+            self._checkpoint("restore.verified")
+            async with contextlib.aclosing(self._write_records(reader)) as writes:
+                async for progress in writes:
+                    yield progress
+        others = (await self._index.info()).records - reader.count
+        note = f"{others:,} other records stay in the index." if others > 0 else ""
+        yield Transferred(reader.count, str(path), self._clock.monotonic() - started, note)
+
+    async def reset(self) -> AsyncGenerator[TransferEvent]:
+        """Saves a verified snapshot of the namespace, then removes every record of it.
+
+        `Transferred.path` says where the snapshot is; an empty index is reset without one.
+        """
+        started = self._clock.monotonic()
+        info = await self._index.info()
+        if info.records == 0:
+            await self._index.reset()
+            note = "The index held no records, so no snapshot was needed."
+            yield Transferred(0, "", self._clock.monotonic() - started, note)
+            return
+        path = self._snapshot_path(info.namespace)
+        written = 0
+        async with contextlib.aclosing(self._write_export(path, "snapshot")) as events:
+            async for event in events:
+                written = event.done
+                yield event
+        with _opened(path) as file:
+            async with contextlib.aclosing(self._verify(ExportReader(file, path.name))) as checks:
+                async for event in checks:
+                    yield event
+        self._checkpoint("reset.snapshot_verified")
+        await self._index.reset()
+        self._checkpoint("reset.committed")
+        yield Transferred(written, str(path), self._clock.monotonic() - started)
+
+    async def snapshots(self) -> list[Snapshot]:
+        """Returns the snapshots that resets have left, newest first."""
+        return await finish_in_thread(lambda: _list_snapshots(self._paths.snapshots))
+
+    async def _write_export(self, path: Path, name: str) -> AsyncGenerator[Progress]:
+        started = self._clock.monotonic()
+        info = await self._index.info()
+        header = header_of(
+            dimension=info.dimension, similarity=info.similarity, model=info.model, sparse_model=info.sparse_model
+        )
+        yield Progress(name, 0, info.records, 0.0)
+        async with _atomic_file(path, self._checkpoint, name) as file:
+            writer = ExportWriter(file, header)
+            async with contextlib.aclosing(self._index.export_pages(size=_PAGE)) as pages:
+                async for page in pages:
+                    await finish_in_thread(partial(writer.write, page.records))
+                    seconds = self._clock.monotonic() - started
+                    yield Progress(name, writer.records, max(info.records, writer.records), seconds)
+            await finish_in_thread(writer.finish)
+        yield Progress(name, writer.records, writer.records, self._clock.monotonic() - started)
+
+    async def _verify(self, reader: ExportReader) -> AsyncGenerator[Progress]:
+        """Yields how many bytes of how many have been checked."""
+        started = self._clock.monotonic()
+        steps = reader.verify()
+        while (done := await finish_in_thread(lambda: _last(islice(steps, _CHECKED_LINES)))) is not None:
+            yield Progress("check", done, reader.size, self._clock.monotonic() - started)
+
+    async def _write_records(self, reader: ExportReader) -> AsyncGenerator[Progress]:
+        started = self._clock.monotonic()
+        batches = batched(reader.records())
+        done = 0
+        yield Progress("restore", 0, reader.count, 0.0)
+        while (batch := await finish_in_thread(lambda: next(batches, None))) is not None:
+            try:
+                await self._index.upsert(batch)
+            except StorageFull as error:
+                raise StorageFull(
+                    f"{error.message} {done:,} of {reader.count:,} records were restored.", error.hint
+                ) from error
+            self._checkpoint("restore.batch_committed")
+            done += len(batch)
+            yield Progress("restore", done, reader.count, self._clock.monotonic() - started)
+
+    def _snapshot_path(self, namespace: str) -> Path:
+        """Returns a name in the snapshots folder that says when and of what, and that no file has yet."""
+        folder = ensure_directory(self._paths.snapshots)
+        stamp = self._clock.now().astimezone(UTC).strftime(_STAMP)
+        part = quote(namespace or _DEFAULT_NAMESPACE, safe="")[:_NAME_LIMIT]
+        for number in count(1):
+            path = folder / f"{stamp}-{number}-{part}{_SUFFIX}"
+            if not path.exists():
+                return path
+        raise AssertionError("unreachable")
+
+
+def batched(records: Iterator[Record]) -> Iterator[list[Record]]:
+    """Cuts records into batches by number and by length of their texts."""
+    batch: list[Record] = []
+    characters = 0
+    for record in records:
+        if batch and (len(batch) == _BATCH_RECORDS or characters + len(record.text) > _BATCH_CHARACTERS):
+            yield batch
+            batch, characters = [], 0
+        batch.append(record)
+        characters += len(record.text)
+    if batch:
+        yield batch
+
+
+@contextlib.asynccontextmanager
+async def _atomic_file(path: Path, checkpoint: Checkpoint, name: str) -> AsyncIterator[BinaryIO]:
+    """`write_atomically` whose waiting for the disk does not hold up the event loop."""
+    manager = write_atomically(path, checkpoint=checkpoint, name=name)
+    file = manager.__enter__()
+    try:
+        yield file
+    except BaseException as error:
+        manager.__exit__(type(error), error, error.__traceback__)
+        raise
+    await finish_in_thread(lambda: manager.__exit__(None, None, None))
+
+
+@contextlib.contextmanager
+def _opened(path: Path) -> Iterator[BinaryIO]:
+    try:
+        if not path.is_file():
+            reason = "it is not a file" if path.exists() else "there is no such file"
+            raise TransferFileError(f"{shorten(str(path), 200)} cannot be read: {reason}.", hint="Check the name.")
+        file = path.open("rb")
+    except OSError as error:
+        raise TransferFileError(
+            f"{shorten(str(path), 200)} cannot be read: {error.strerror or error}.", hint="Check its permissions."
+        ) from error
+    with file:
+        yield file
+
+
+def _refuse_foreign(path: Path) -> None:
+    """Keeps an export from replacing a file that is not an export, such as the foods themselves."""
+    if not path.is_file() or path.stat().st_size == 0:
+        return
+    with _opened(path) as file:
+        if not file.read(256).startswith(b'{"kind":"%b"' % KIND.encode()):
+            raise TransferFileError(
+                f"{shorten(str(path), 200)} is there already and is not an export of ragfood.",
+                hint="Choose another name, or remove that file first.",
+            )
+
+
+def _refuse_unfit(name: str, header: Header, info: IndexInfo) -> None:
+    """Raises `TransferFileError` when the vectors of a file do not belong into an index."""
+    fields = ("dimension", "similarity", "model", "sparse_model")
+    differences = [
+        f"{field.replace('_', ' ')} {getattr(header, field) or 'none'}, not {getattr(info, field) or 'none'}"
+        for field in fields
+        if getattr(header, field) != getattr(info, field)
+    ]
+    if differences:
+        raise TransferFileError(
+            f"{name} does not fit this index: it has {shorten('; '.join(differences), 300)}.",
+            hint="Restore into an index with the same embedding model, or upsert the foods file instead.",
+        )
+
+
+def _list_snapshots(folder: Path) -> list[Snapshot]:
+    if not folder.is_dir():
+        return []
+    found = []
+    for path in folder.iterdir():
+        stamp, _, rest = path.name.removesuffix(_SUFFIX).partition("-")
+        if path.suffix != _SUFFIX or is_temporary(path) or not path.is_file():
+            continue
+        with contextlib.suppress(ValueError):
+            taken = datetime.strptime(stamp, _STAMP).replace(tzinfo=UTC)
+            number, _, namespace = rest.partition("-")
+            found.append((taken, int(number), Snapshot(path, taken, unquote(namespace), path.stat().st_size)))
+    return [snapshot for _, _, snapshot in sorted(found, key=lambda item: item[:2], reverse=True)]
+
+
+def _last(items: Iterable[int]) -> int | None:
+    newest = deque(items, maxlen=1)
+    return newest[0] if newest else None
