@@ -9,12 +9,14 @@ from __future__ import annotations
 import re
 from typing import Any
 
-# ECMA-48 (5th edition, 1991), sections 5.3, 5.4 and 5.6, with the ways xterm ends a control string: BEL, ST, or any
-# ESC. The inner classes exclude what may follow them, so matching is linear. A control string that does not end on its
-# line loses only its introducer: hiding the rest of an answer would be worse than a few odd characters.
+# ECMA-48 (5th edition, 1991), sections 5.3, 5.4 and 5.6, with the ways xterm ends a control string: BEL, ST, or the
+# start of another sequence. No body may hold what starts a sequence, so that each is scanned once and matching is
+# linear. A control string that does not end on its line loses only its introducer: hiding the rest of an answer would
+# be worse than a few odd characters.
 _TERMINAL_SEQUENCE = re.compile(
     r"(?:\x1b\[|\x9b)[0-?]*[ -/]*[@-~]?"
-    r"|(?:\x1b[\]PX^_]|[\x90\x98\x9d-\x9f])(?:[^\n\r\x07\x18\x1a\x1b\x9c]*(?:[\x07\x18\x1a\x9c]|\x1b\\|(?=\x1b)))?"
+    r"|(?:\x1b[\]PX^_]|[\x90\x98\x9d-\x9f])(?:[^\n\r\x07\x18\x1a\x1b\x80-\x9f]*"
+    r"(?:[\x07\x18\x1a\x9c]|\x1b\\|(?=[\x1b\x90\x98\x9b\x9d-\x9f])))?"
     r"|\x1b[ -/]*[0-~]?"
 )
 _LINE_END = re.compile("\r\n?|[\x0b\x0c\x85\u2028\u2029]")
