@@ -10,7 +10,7 @@ from collections import deque
 from collections.abc import Callable, Generator
 from concurrent.futures import Future
 from dataclasses import dataclass
-from typing import Any, TypeVar
+from typing import Any, TypeVar, overload
 
 from tui.core.errors import IndexUnavailable
 
@@ -51,13 +51,17 @@ class WorkerThread:
         """Returns what `work` returns. When the caller is cancelled, work that has not begun is dropped."""
         return await asyncio.wrap_future(self._submit(self._reads, work))
 
-    async def write(self, steps: Callable[[], Steps[T]]) -> T:
-        """Returns what the generator of `steps` returns.
+    @overload
+    async def write(self, work: Callable[[], Steps[T]]) -> T: ...
+    @overload
+    async def write(self, work: Callable[[], T]) -> T: ...
+    async def write(self, work: Callable[[], Any]) -> Any:
+        """Returns what `work`, or the generator of steps that it makes, returns.
 
         When the caller is cancelled, a write that has not begun is dropped; one that has begun is finished first, and
         only then the cancellation goes on, so that nothing is written behind the caller's back.
         """
-        future = self._submit(self._writes, steps)
+        future = self._submit(self._writes, work)
         outcome = asyncio.wrap_future(future)
         try:
             return await asyncio.shield(outcome)
@@ -67,7 +71,7 @@ class WorkerThread:
             raise
 
     async def aclose(self, on_close: Callable[[], None], *, patience: float) -> None:
-        """Drops what has not begun, finishes the write that has, runs `on_close` on the thread and waits for its end.
+        """Refuses what has not begun, finishes the write that has, runs `on_close` on the thread and waits for its end.
 
         Waits at most `patience` seconds. Later jobs raise `IndexUnavailable`. Safe to call twice.
         """
@@ -86,7 +90,7 @@ class WorkerThread:
         future: Future[Any] = Future()
         with self._changed:
             if self._closing:
-                raise IndexUnavailable("The index is closed.", hint="Start ragfood again.")
+                raise _closed()
             if self._thread is None:
                 # A daemon: a program that ends without closing the index must not hang on this thread, and an
                 # unfinished transaction is rolled back by the next one to open the file.
@@ -156,4 +160,10 @@ async def _settled(outcome: asyncio.Future[Any]) -> None:
 
 def _drop(lane: deque[_Job]) -> None:
     while lane:
-        lane.popleft().future.cancel()
+        job = lane.popleft()
+        if job.future.set_running_or_notify_cancel():
+            job.future.set_exception(_closed())
+
+
+def _closed() -> IndexUnavailable:
+    return IndexUnavailable("The index is closed.", hint="Start ragfood again.")
