@@ -1,0 +1,215 @@
+"""The Textual application: screens, keys, palette and the last line of defence. It wires, it does not do."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections import deque
+from collections.abc import Awaitable, Callable, Iterable
+from typing import TYPE_CHECKING, ClassVar
+
+from rich.text import Text
+from textual import on
+from textual.app import App, SystemCommand
+from textual.binding import Binding, BindingType
+from textual.screen import ModalScreen, Screen
+from textual.widgets import Input, TextArea
+from textual.worker import WorkerFailed
+
+from tui.core.clock import Clock, SystemClock
+from tui.screens.chat import ChatScreen
+from tui.screens.opening import Opening
+from tui.widgets.guarded import Guarded, Unexpected
+
+if TYPE_CHECKING:
+    from tui.core.settings import Settings
+    from tui.screens.help import KeySection
+    from tui.services.bundle import Services
+
+_log = logging.getLogger("tui")
+
+AGAIN_WITHIN = 3.0
+"""Seconds in which a second Ctrl+C quits."""
+CLOSE_WITHIN = 10.0
+"""Seconds that work under way gets to end in order when the app quits."""
+MOST_FAILURES = 10
+"""Unexpected errors after which going on makes no sense, and the app ends with a sentence."""
+
+
+class RagfoodApp(Guarded, App[None]):
+    """ragfood in a terminal.
+
+    The services are opened in the background after the first paint and closed at the end. `failures` holds the
+    unexpected errors of this run, newest last.
+    """
+
+    TITLE = "ragfood"
+    CSS_PATH = ["app.tcss", "screens/chat.tcss"]  # noqa: RUF012 - Textual does not load the default screen's own
+    # Textual declares these two as `ClassVar[...] | None`, which only a bare assignment satisfies.
+    HORIZONTAL_BREAKPOINTS = [(0, "-narrow"), (100, "-wide")]  # noqa: RUF012
+    VERTICAL_BREAKPOINTS = [(0, "-tiny"), (12, "-roomy")]  # noqa: RUF012
+
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("f1", "help", "Help", id="app.help"),
+        Binding("ctrl+q", "quit", "Quit", id="app.quit", priority=True),
+        Binding("ctrl+c", "interrupt", "Copy, stop, clear or quit", id="app.interrupt", show=False, priority=True),
+    ]
+
+    def __init__(
+        self,
+        settings: Settings,
+        open_services: Callable[[], Awaitable[Services]],
+        *,
+        clock: Clock | None = None,
+        log_file: str = "",
+    ) -> None:
+        """Makes the app; nothing is opened yet.
+
+        `settings.keys` remaps keys by binding id. `open_services` is awaited once after the first paint, and again
+        after it failed. `log_file` is what people are told about where details are.
+        """
+        super().__init__()
+        self.settings = settings
+        self.clock = clock or SystemClock()
+        self.opening = Opening(open_services)
+        self._chat = ChatScreen(self.opening, self.clock)
+        self.failures: deque[BaseException] = deque(maxlen=MOST_FAILURES)
+        self._log_file = log_file
+        self._interrupted_at: float | None = None
+        self.set_keymap(dict(settings.keys))
+
+    def get_default_screen(self) -> Screen[None]:
+        """Returns the chat, so that the first paint is already it."""
+        return self._chat
+
+    @property
+    def chat(self) -> ChatScreen:
+        """The chat screen, whatever lies above it."""
+        return self._chat
+
+    # -- keys and commands
+
+    def action_help(self) -> None:
+        """Shows the keys as they are."""
+        from tui.screens.help import Help
+
+        if not isinstance(self.screen, Help):
+            self.push_screen(Help(self._key_sections(), keys_of=self._keys_of))
+
+    def action_interrupt(self) -> None:
+        """Copies a selection, else closes a dialog, else stops or clears, else quits when pressed twice."""
+        selected = self._selected_text()
+        if selected:
+            self.copy_to_clipboard(selected)
+            self.notify("Copied, if your terminal allows it.", markup=False)
+        elif isinstance(self.screen, ModalScreen):
+            self.screen.dismiss(getattr(self.screen, "SAFE", None))
+        elif not self.chat.interrupt():
+            now = self.clock.monotonic()
+            if self._interrupted_at is not None and now - self._interrupted_at <= AGAIN_WITHIN:
+                self.exit()
+                return
+            self._interrupted_at = now
+            self.notify("Press Ctrl+C again to quit.", timeout=AGAIN_WITHIN, markup=False)
+
+    def _selected_text(self) -> str:
+        focused = self.focused
+        if isinstance(focused, TextArea | Input) and focused.selected_text:
+            return focused.selected_text
+        return self.screen.get_selected_text() or ""
+
+    @on(ChatScreen.Leaving)
+    def _leaving(self) -> None:
+        from tui.screens.confirm import Confirm
+
+        def decide(quitting: bool | None) -> None:
+            if quitting:
+                self.exit()
+
+        question = Confirm("Quit", "Leave ragfood?", yes="Quit", no="Stay", harmless=True)
+        self.push_screen(question, decide)
+
+    def get_system_commands(self, screen: Screen[object]) -> Iterable[SystemCommand]:
+        """Textual's own commands, then ours."""
+        yield from super().get_system_commands(screen)
+        chat = self.chat
+        yield SystemCommand("Help", "Show the keys", self.action_help)
+        yield SystemCommand("Chat", "Back to the prompt", lambda: chat.action_show_pane("chat"))
+        yield SystemCommand("Sources", "The passages of the answer", lambda: chat.action_show_pane("sources"))
+        yield SystemCommand("Index", "Into the index panel", lambda: chat.action_show_pane("index"))
+        yield SystemCommand("Stop the answer", "Keep what came so far", chat.action_peel)
+        yield SystemCommand("Upsert", "Plan and upsert the foods file", chat.action_upsert)
+        yield SystemCommand("Reset the index", "Remove every record, after a snapshot", chat.action_reset_index)
+        yield SystemCommand("Statistics", "What the index says about itself", chat.action_statistics)
+        yield SystemCommand("Export the index", "Into a JSON Lines file", chat.action_export)
+        yield SystemCommand("Stop index work", "Stop an upsert, a reset or an export", chat.action_stop_index_work)
+
+    def _key_sections(self) -> list[KeySection]:
+        from tui.widgets.index_panel import IndexPanel
+        from tui.widgets.prompt import Prompt
+        from tui.widgets.sources import Sources
+
+        palette = Binding(self.COMMAND_PALETTE_BINDING, "command_palette", "All commands", id="app.palette")
+        return [
+            ("Everywhere", [*self.BINDINGS, palette, *ChatScreen.BINDINGS]),
+            ("In the prompt", Prompt.BINDINGS),
+            ("In the sources", [*Sources.BINDINGS, Binding("1-9", "", "Source of that number")]),
+            ("In the index panel", IndexPanel.BINDINGS),
+        ]
+
+    def _keys_of(self, binding: Binding) -> str:
+        remapped = self.settings.keys.get(binding.id or "")
+        if remapped:
+            return ", ".join(self.get_key_display(Binding(key.strip(), "")) for key in remapped.split(","))
+        return self.get_key_display(binding)
+
+    # -- the last line of defence
+
+    @on(Unexpected)
+    def _unexpected(self, event: Unexpected) -> None:
+        from tui.screens.failure import Failure
+
+        event.stop()
+        error = event.error
+        _log.error("unexpected error", exc_info=error)
+        self.failures.append(error)
+        if len(self.failures) >= MOST_FAILURES:
+            self._give_up()
+        elif not isinstance(self.screen, Failure):
+            self.push_screen(Failure(error, log_file=self._log_file))
+
+    def _handle_exception(self, error: Exception) -> None:
+        """Ends the app with a sentence where Textual would print a traceback with the values of all variables."""
+        if isinstance(error, WorkerFailed) and isinstance(error.error, Exception):
+            error = error.error
+        _log.critical("fatal error", exc_info=error)
+        self.failures.append(error)
+        if self._exception is None:
+            self._exception = error
+            self._exception_event.set()
+        self._give_up()
+
+    def _give_up(self) -> None:
+        place = f" The details are in {self._log_file}." if self._log_file else ""
+        self._return_code = 1
+        self._exit_renderables[:] = [
+            Text(
+                "ragfood had to stop because of an error in itself. What was answered and written is safe; "
+                f"starting it again goes on from there.{place}"
+            )
+        ]
+        self._close_messages_no_wait()
+
+    # -- the end
+
+    async def on_unmount(self) -> None:
+        """Lets work under way come to its end and closes the services."""
+        running = [worker for worker in self.workers if not worker.is_finished]
+        for worker in running:
+            worker.cancel()
+        try:
+            async with asyncio.timeout(CLOSE_WITHIN):
+                await asyncio.gather(*(worker.wait() for worker in running), return_exceptions=True)
+                await self.opening.aclose()
+        except TimeoutError:
+            _log.warning("work under way did not end within %s seconds", CLOSE_WITHIN)

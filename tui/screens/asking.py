@@ -1,0 +1,87 @@
+"""Asks in the background: from the service's events to messages for the screen."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from collections.abc import Sequence
+
+from textual.message import Message
+from textual.screen import Screen
+from textual.worker import Worker
+
+from tui.core.errors import RagfoodError
+from tui.core.events import AskEvent
+from tui.core.turns import Turn
+from tui.screens.opening import Opening
+from tui.widgets.guarded import Unexpected
+from tui.widgets.transcript import TurnView
+
+
+class AskHappened(Message):
+    """Something happened to the question of `view`."""
+
+    def __init__(self, view: TurnView, event: AskEvent) -> None:
+        super().__init__()
+        self.view = view
+        self.event = event
+
+
+class AskEnded(Message):
+    """The question of `view` is over: answered, or with an `error`, or `stopped`."""
+
+    def __init__(self, view: TurnView, *, error: RagfoodError | None = None, stopped: bool = False) -> None:
+        super().__init__()
+        self.view = view
+        self.error = error
+        self.stopped = stopped
+
+
+class Asking:
+    """Runs one question at a time in a worker of the screen."""
+
+    def __init__(self, screen: Screen[None], opening: Opening) -> None:
+        self._screen = screen
+        self._opening = opening
+        self._worker: Worker[None] | None = None
+
+    @property
+    def busy(self) -> bool:
+        """Whether a question is being answered."""
+        return self._worker is not None and not self._worker.is_finished
+
+    def start(self, view: TurnView, history: Sequence[Turn]) -> None:
+        """Asks the question of `view`, after the turns of `history`."""
+        self._worker = self._screen.run_worker(
+            self._ask(view, tuple(history)), name="ask", group="ask", exclusive=True, exit_on_error=False
+        )
+
+    def stop(self) -> bool:
+        """Stops the answer under way; returns whether there was one."""
+        if self._worker is None or self._worker.is_finished:
+            return False
+        self._worker.cancel()
+        return True
+
+    async def _ask(self, view: TurnView, history: tuple[Turn, ...]) -> None:
+        post = self._screen.post_message
+        ended = AskEnded(view)
+        try:
+            view.show_phase("opening the index")
+            services = await self._opening.get()
+            if not self._opening.filled.is_set():
+                view.show_phase("waiting for the first fill")
+                await self._opening.filled.wait()
+            async with contextlib.aclosing(services.asking.ask(view.question, history=history)) as events:
+                async for event in events:
+                    post(AskHappened(view, event))
+        except RagfoodError as error:
+            ended = AskEnded(view, error=error)
+        except asyncio.CancelledError:
+            ended = AskEnded(view, stopped=True)
+            raise
+        except Exception as error:  # noqa: BLE001 - nothing is swallowed: the app logs it and shows it
+            ended = AskEnded(view, error=RagfoodError("Something unexpected ended this answer."))
+            post(Unexpected(error))
+        finally:
+            post(ended)

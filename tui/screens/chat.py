@@ -1,0 +1,346 @@
+"""The chat: the conversation and its prompt on the left, sources and index on the right."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import ClassVar
+
+from textual import events, on
+from textual.app import ComposeResult
+from textual.binding import Binding, BindingType
+from textual.containers import Horizontal, Vertical
+from textual.message import Message
+from textual.screen import Screen
+from textual.widgets import Footer
+
+from tui.core.clock import Clock
+from tui.core.errors import RagfoodError
+from tui.core.events import (
+    Answered,
+    Degraded,
+    Delta,
+    Finished,
+    Loading,
+    Progress,
+    Retrieved,
+    Retrieving,
+    Thinking,
+    Transferred,
+    Writing,
+)
+from tui.core.records import IndexInfo
+from tui.core.text import clean
+from tui.core.turns import Turn, TurnState
+from tui.screens.asking import AskEnded, AskHappened, Asking
+from tui.screens.indexing import IndexBegan, IndexEnded, IndexHappened, Indexing
+from tui.screens.opening import Opening
+from tui.widgets.guarded import Guarded, Unexpected
+from tui.widgets.index_panel import IndexPanel
+from tui.widgets.pane_tabs import PANES, PaneTabs
+from tui.widgets.prompt import Prompt
+from tui.widgets.sources import Sources
+from tui.widgets.status_line import StatusLine
+from tui.widgets.transcript import Transcript, TurnView
+
+WELCOME = "Ask a question about food below and press Enter, for example: Which soups come with noodles?"
+GOODBYES = frozenset({"exit", "quit"})
+"""What ended the script that this app replaces; typed alone, it offers to quit."""
+
+
+class ChatScreen(Guarded, Screen[None]):
+    """Puts the panes together: what is asked and done goes to the controllers, what happens comes back as messages."""
+
+    AUTO_FOCUS = "#prompt"
+
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("f2", "show_pane('chat')", "Chat", id="pane.chat", tooltip="Back to the prompt"),
+        Binding("f4", "show_pane('index')", "Index", id="pane.index", tooltip="Into the index panel"),
+        Binding("f5", "upsert", "Upsert", id="index.upsert", tooltip="Plan and upsert the foods file"),
+        Binding("tab", "next_pane(1)", "Next pane", show=False, id="pane.next"),
+        Binding("shift+tab", "next_pane(-1)", "Pane before", show=False, id="pane.previous"),
+        Binding("escape", "peel", "Stop the answer, then back to the prompt", show=False, id="chat.stop"),
+        Binding("question_mark", "app.help", "Help", show=False, id="app.help.letter"),
+    ]
+
+    class Leaving(Message):
+        """A word was typed that ends other programs; the app asks whether it was meant."""
+
+    def __init__(self, opening: Opening, clock: Clock) -> None:
+        """Shows what the services of `opening` do, once they are open; `clock` times the phases."""
+        super().__init__()
+        self.opening = opening
+        self.asking = Asking(self, opening)
+        self.indexing = Indexing(self, opening)
+        self._clock = clock
+        self._current: TurnView | None = None
+        self._queued: TurnView | None = None
+        self._history: list[Turn] = []
+
+    def compose(self) -> ComposeResult:
+        yield StatusLine(id="status")
+        yield PaneTabs(id="tabs")
+        with Horizontal(id="panes"):
+            with Vertical(id="chat"):
+                yield Transcript(now=self._clock.monotonic, id="transcript")
+                yield Prompt(id="prompt")
+            with Vertical(id="side"):
+                yield Sources(id="sources")
+                yield IndexPanel(id="index")
+        yield Footer(show_command_palette=True)
+
+    def on_mount(self) -> None:
+        self.query_one("#chat").border_title = "Chat"
+        self._mark_pane("chat")
+        self.transcript.add_note(WELCOME)
+        # Paint first: opening imports numpy and reads files.
+        self.call_after_refresh(self._begin)
+
+    def _begin(self) -> None:
+        self.indexing.first_fill()
+        self.run_worker(self._check_answerer(), name="check", group="check", exclusive=True, exit_on_error=False)
+
+    # -- the panes
+
+    @property
+    def transcript(self) -> Transcript:
+        """The conversation."""
+        return self.query_one(Transcript)
+
+    @property
+    def prompt(self) -> Prompt:
+        """Where questions are typed."""
+        return self.query_one(Prompt)
+
+    @property
+    def sources(self) -> Sources:
+        """The passages of the last turn."""
+        return self.query_one(Sources)
+
+    @property
+    def index_panel(self) -> IndexPanel:
+        """The panel of the index."""
+        return self.query_one(IndexPanel)
+
+    def action_show_pane(self, pane: str) -> None:
+        """Shows `pane` and moves the focus into it."""
+        self._mark_pane(pane)
+        self.query_one({"chat": "#prompt"}.get(pane, f"#{pane}")).focus()
+
+    def action_next_pane(self, step: int) -> None:
+        """Moves on by `step` panes, around the corner too."""
+        names = list(PANES)
+        self.action_show_pane(names[(names.index(self._pane) + step) % len(names)])
+
+    @property
+    def _pane(self) -> str:
+        return next((pane for pane in PANES if self.has_class(f"-pane-{pane}")), "chat")
+
+    def _mark_pane(self, pane: str) -> None:
+        for name in PANES:
+            self.set_class(name == pane, f"-pane-{name}")
+        self.query_one(PaneTabs).show_pane(pane)
+
+    def on_descendant_focus(self, event: events.DescendantFocus) -> None:
+        pane = {"prompt": "chat", "sources": "sources", "index": "index"}.get(event.widget.id or "")
+        if pane:
+            self._mark_pane(pane)
+
+    @on(PaneTabs.Chosen)
+    def _tab_chosen(self, event: PaneTabs.Chosen) -> None:
+        self.action_show_pane(event.pane)
+
+    @on(Transcript.Followed)
+    def _follow_changed(self, event: Transcript.Followed) -> None:
+        self.query_one("#chat").border_subtitle = "" if event.at_end else "more below ↓ PgDn"
+
+    def action_scroll_transcript(self, pages: int) -> None:
+        """Scrolls the conversation by a page, whatever has the focus."""
+        if pages < 0:
+            self.transcript.scroll_page_up(animate=False)
+        else:
+            self.transcript.scroll_page_down(animate=False)
+
+    # -- asking
+
+    @on(Prompt.Sent)
+    def _question_sent(self, event: Prompt.Sent) -> None:
+        question = clean(event.question)
+        if question.lower() in GOODBYES:
+            self.prompt.accept(question)
+            self.post_message(self.Leaving())
+            return
+        if self._queued is not None:
+            self.notify("One question is waiting already. Esc stops the answer above it.", markup=False)
+            return
+        self.prompt.accept(question)
+        view = self.transcript.begin(question)
+        if self.asking.busy:
+            self._queued = view
+            view.call_after_refresh(view.show_waiting, "waiting for the answer above · Esc stops that one")
+        else:
+            self._ask(view)
+
+    def _ask(self, view: TurnView) -> None:
+        self._current = view
+        self.sources.clear()
+        self.query_one(PaneTabs).show_count("sources", None)
+        self.asking.start(view, self._history)
+        self.refresh_bindings()
+
+    @on(AskHappened)
+    def _ask_happened(self, message: AskHappened) -> None:
+        view, event = message.view, message.event
+        match event:
+            case Retrieving():
+                view.show_phase("retrieving")
+            case Retrieved():
+                view.show_phase("reading the sources")
+                self.sources.show(event.hits, event.dropped, total=event.total, elapsed=event.seconds)
+                self.query_one(PaneTabs).show_count("sources", len(event.hits))
+            case Loading():
+                view.show_phase(f"loading {event.model}")
+            case Writing():
+                view.show_phase(f"waiting for {event.model}")
+            case Thinking():
+                view.show_phase("thinking")
+            case Delta():
+                view.show_phase("writing")
+                view.append(event.text)
+            case Degraded():
+                view.add_note(f"extractive: {event.reason}", event.hint)
+                self.query_one(StatusLine).show_answerer("extractive", reason=event.reason)
+            case Answered():
+                self._answered(view, event.turn)
+
+    def _answered(self, view: TurnView, turn: Turn) -> None:
+        view.finish(turn)
+        if turn.state is TurnState.ANSWERED:
+            self._history.append(turn)
+            if not turn.degraded and turn.answerer != "none":
+                self.query_one(StatusLine).show_answerer(turn.answerer)
+
+    @on(AskEnded)
+    def _ask_ended(self, message: AskEnded) -> None:
+        view = message.view
+        if message.error is not None:
+            view.fail(message.error.message, message.error.hint)
+        elif view.turn is None:
+            view.stop()
+        queued, self._queued = self._queued, None
+        if queued is not None:
+            self._ask(queued)
+        self.refresh_bindings()
+
+    # -- stopping
+
+    def action_peel(self) -> None:
+        """Takes one layer off: the answer under way, else the way back to the prompt."""
+        if not self.asking.stop():
+            self.action_show_pane("chat")
+
+    def interrupt(self) -> bool:
+        """Does what Ctrl+C means here: stops the answer, else empties the prompt; returns whether there was either."""
+        if self.asking.stop():
+            return True
+        if self.prompt.text:
+            self.prompt.questions.add(self.prompt.text)
+            self.prompt.load_text("")
+            return True
+        return False
+
+    # -- the index
+
+    def action_upsert(self) -> None:
+        """Plans an upsert and asks before it begins."""
+        self.indexing.upsert()
+
+    def action_reset_index(self) -> None:
+        """Asks for the word, saves a snapshot and empties the index."""
+        self.indexing.reset()
+
+    def action_export(self) -> None:
+        """Asks for a file and exports the index into it."""
+        self.indexing.export(f"ragfood-{self._clock.now():%Y%m%d-%H%M}.jsonl")
+
+    def action_stop_index_work(self) -> None:
+        """Stops what runs on the index."""
+        if not self.indexing.stop():
+            self.notify("Nothing runs on the index.", markup=False)
+
+    def action_statistics(self) -> None:
+        """Shows everything the index says about itself."""
+        self._refresh_info(report=True)
+
+    @on(IndexBegan)
+    def _index_began(self, message: IndexBegan) -> None:
+        self.index_panel.show_working(message.text)
+
+    @on(IndexHappened)
+    def _index_happened(self, message: IndexHappened) -> None:
+        from tui.screens.index_texts import finished_text, transferred_text
+
+        match message.event:
+            case Progress():
+                self.index_panel.show_progress(message.event)
+            case Finished():
+                self._outcome(finished_text(message.job, message.event), warning=bool(message.event.failed))
+            case Transferred():
+                self._outcome(transferred_text(message.job, message.event))
+
+    def _outcome(self, text: str, *, warning: bool = False) -> None:
+        self.index_panel.show_outcome(text)
+        self.notify(text, severity="warning" if warning else "information", markup=False)
+
+    @on(IndexEnded)
+    def _index_ended(self, message: IndexEnded) -> None:
+        if message.error is not None:
+            self.index_panel.show_outcome(f"{message.job}: {message.error.message}")
+            self.transcript.add_note(message.error.message, message.error.hint, severity="error")
+        elif message.stopped:
+            self.index_panel.show_outcome(f"{message.job} stopped; what was finished stays")
+        else:
+            self.index_panel.end_progress()
+        self._refresh_info()
+        self.refresh_bindings()
+
+    def _refresh_info(self, *, report: bool = False) -> None:
+        self.run_worker(self._read_info(report), name="info", group="info", exclusive=True, exit_on_error=False)
+
+    async def _read_info(self, report: bool) -> None:
+        from tui.screens.failure import Report
+        from tui.screens.index_texts import statistics_text
+
+        try:
+            services = await self.opening.get()
+            info = await services.index.info()
+        except RagfoodError as error:
+            self._show_unavailable(error)
+            return
+        self._show_info(info)
+        if report:
+            self.app.push_screen(Report("Index", statistics_text(info)))
+
+    def _show_info(self, info: IndexInfo) -> None:
+        self.query_one(StatusLine).show_index(info)
+        self.index_panel.show_info(info)
+
+    def _show_unavailable(self, error: RagfoodError) -> None:
+        self.query_one(StatusLine).show_index_text("no index")
+        self.index_panel.show_unavailable(error.message)
+
+    async def _check_answerer(self) -> None:
+        try:
+            services = await self.opening.get()
+            availability = await services.answerer.check()
+        except RagfoodError:
+            # The first fill opens the same services and has already said why that failed.
+            return
+        except asyncio.CancelledError:
+            raise
+        except Exception as error:  # noqa: BLE001 - nothing is swallowed: the app logs it and shows it
+            self.post_message(Unexpected(error))
+            return
+        self.query_one(StatusLine).show_answerer(services.answerer.name, reason=availability.reason)
+        if not availability.ok:
+            text = f"Answers are extractive for now: {availability.reason}"
+            self.transcript.add_note(text, availability.hint, severity="warning")

@@ -1,0 +1,206 @@
+"""The conversation: questions, answers as they grow, notes, and the facts under each answer."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from textual.app import ComposeResult
+from textual.containers import VerticalScroll
+from textual.content import Content
+from textual.geometry import Size
+from textual.message import Message
+from textual.timer import Timer
+from textual.widget import Widget
+from textual.widgets import Static
+
+from tui.core.text import clean, clean_line
+from tui.core.turns import Turn, TurnState
+from tui.widgets.facts import facts, seconds
+from tui.widgets.guarded import Guarded
+from tui.widgets.streamed_text import StreamedText
+
+TICK = 0.1
+"""Seconds between two drawings of the elapsed time of a phase."""
+
+
+class Note(Static):
+    """What a person should know about an answer or the app, with what to do next. Stays where it is."""
+
+    DEFAULT_CSS = """
+    Note {
+        padding: 0 1;
+        border-left: outer $secondary;
+        &.-warning { border-left: outer $warning; }
+        &.-error { border-left: outer $error; }
+    }
+    """
+
+    def __init__(self, message: str, hint: str = "", *, severity: str = "information") -> None:
+        """Shows `message` and `hint`; `severity` is ``information``, ``warning`` or ``error``."""
+        parts = [Content(clean(message).strip())]
+        if hint:
+            parts.append(Content.styled(clean(hint).strip(), "$text-muted"))
+        super().__init__(Content("\n").join(parts), markup=False, classes=f"-{severity}")
+
+
+class TurnView(Guarded, Widget):
+    """One question with its answer, its notes and its line of facts."""
+
+    DEFAULT_CSS = """
+    TurnView {
+        height: auto;
+        layout: stream;
+        margin-bottom: 1;
+        .question { text-style: bold; color: $text-primary; }
+        .answer { padding: 0; }
+        .facts { color: $text-muted; }
+    }
+    """
+
+    def __init__(self, question: str, *, now: Callable[[], float]) -> None:
+        """Shows `question`; `now` returns monotonic seconds."""
+        super().__init__()
+        self.question = question
+        self.turn: Turn | None = None
+        self._now = now
+        self._answer = StreamedText(classes="answer")
+        self._facts = Static(Content(""), markup=False, classes="facts")
+        self._phase = ""
+        self._phase_began = 0.0
+        self._ticking: Timer | None = None
+        self._started = now()
+
+    def compose(self) -> ComposeResult:
+        yield Static(Content(f"You  {clean(self.question)}"), markup=False, classes="question")
+        yield self._answer
+        yield self._facts
+
+    @property
+    def answer(self) -> str:
+        """The answer as far as it came."""
+        return self._answer.text
+
+    @property
+    def phase(self) -> str:
+        """What is going on now; empty when the turn is over."""
+        return self._phase
+
+    def show_phase(self, phase: str) -> None:
+        """Says what is going on, with the seconds since this phase began, until the next phase or the end."""
+        if phase == self._phase:
+            return
+        self._phase = phase
+        self._phase_began = self._now()
+        if self._ticking is None:
+            self._ticking = self.set_interval(TICK, self._tick, name="phase")
+        self._tick()
+
+    def show_waiting(self, text: str) -> None:
+        """Shows `text` in the place of the phase, without a clock."""
+        self._facts.update(Content(clean_line(text)))
+
+    def append(self, text: str) -> None:
+        """Adds a piece of the answer."""
+        self._answer.append(text)
+
+    def add_note(self, message: str, hint: str = "", *, severity: str = "warning") -> None:
+        """Adds a lasting note between the answer and its facts."""
+        self.mount(Note(message, hint, severity=severity), before=self._facts)
+
+    def finish(self, turn: Turn) -> None:
+        """Shows the end of the turn: the rest of the answer, an error if there was one, and the facts."""
+        self.turn = turn
+        self._answer.finish()
+        if turn.answer.strip() != self._answer.text.strip():
+            self._answer.replace(clean(turn.answer).strip())
+        if turn.state is TurnState.FAILED and turn.error:
+            self.add_note(turn.error, severity="error")
+        self._end(facts(turn))
+
+    def stop(self) -> None:
+        """Keeps what came of the answer and marks it as stopped."""
+        self._answer.finish()
+        self._end(f"stopped · {seconds(self._now() - self._started)}")
+
+    def fail(self, message: str, hint: str = "") -> None:
+        """Keeps what came of the answer and says why no more will come."""
+        self._answer.finish()
+        self.add_note(message, hint, severity="error")
+        self._end("not finished" if self._answer.text else "not answered")
+
+    def _end(self, line: str) -> None:
+        if self._ticking is not None:
+            self._ticking.stop()
+            self._ticking = None
+        self._phase = ""
+        self._facts.update(Content(line))
+
+    def _tick(self) -> None:
+        elapsed = max(0.0, self._now() - self._phase_began)
+        self._facts.update(Content(f"{self._phase} · {elapsed:.1f} s · Esc stops"), layout=False)
+
+
+class Transcript(Guarded, VerticalScroll, can_focus=False):
+    """All turns, oldest first. Follows the newest line only while it is at the bottom."""
+
+    DEFAULT_CSS = """
+    Transcript {
+        layout: stream;
+        height: 1fr;
+        scrollbar-gutter: stable;
+        scrollbar-size-vertical: 1;
+    }
+    """
+
+    class Followed(Message):
+        """Whether the view is at the bottom; sent when that changes."""
+
+        def __init__(self, at_end: bool) -> None:
+            super().__init__()
+            self.at_end = at_end
+
+    def __init__(self, *, now: Callable[[], float], id: str | None = None) -> None:
+        """Makes an empty transcript; `now` returns monotonic seconds."""
+        super().__init__(id=id)
+        self._now = now
+        self._at_end = True
+
+    def begin(self, question: str) -> TurnView:
+        """Adds a question, scrolls to it and returns its view."""
+        view = TurnView(question, now=self._now)
+        self.mount(view)
+        self._follow()
+        return view
+
+    def add_note(self, message: str, hint: str = "", *, severity: str = "information") -> None:
+        """Adds a lasting note that belongs to no question."""
+        note = Note(message, hint, severity=severity)
+        note.add_class("-alone")
+        self.mount(note)
+
+    @property
+    def turns(self) -> list[TurnView]:
+        """The views of all questions, oldest first."""
+        return list(self.query_children(TurnView))
+
+    def watch_scroll_y(self, old_value: float, new_value: float) -> None:
+        super().watch_scroll_y(old_value, new_value)
+        self._look()
+
+    def watch_virtual_size(self, size: Size) -> None:
+        if self.is_anchored != (self.max_scroll_y > 0):
+            self._follow()
+        # Scrolling that follows new lines happens after the layout, so the answer is known one refresh later.
+        self.call_after_refresh(self._look)
+
+    def _follow(self) -> None:
+        """Sticks to the bottom; not while everything fits, for Textual would then push the text down to it."""
+        self.anchor(self.max_scroll_y > 0)
+        if not self.is_anchored:
+            self.scroll_home(animate=False)
+
+    def _look(self) -> None:
+        at_end = self.scroll_offset.y >= self.max_scroll_y
+        if at_end != self._at_end:
+            self._at_end = at_end
+            self.post_message(self.Followed(at_end))
