@@ -11,12 +11,13 @@ from collections.abc import Sequence
 from importlib.util import find_spec
 from itertools import chain
 from pathlib import Path
+from threading import Lock
 from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
 from tui.core.errors import ConfigurationError
-from tui.embed.words import split_words
+from tui.embed.words import STOP_WORDS, split_words
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -58,8 +59,10 @@ class BuiltinEmbedder:
         return _unit(pooled)
 
     def embed_query(self, text: str) -> NDArray[np.float32]:
-        """Returns one unit vector of shape (256,)."""
-        vector: NDArray[np.float32] = self.embed_documents([text])[0]
+        """Returns one unit vector of shape (256,) of the words that carry the question's topic, else of all words."""
+        words = split_words(text)
+        topical = [word for word in words if word not in STOP_WORDS]
+        vector: NDArray[np.float32] = self.embed_documents([" ".join(topical or words)])[0]
         return vector
 
     def embed_words(self, words: Sequence[str]) -> NDArray[np.float32]:
@@ -68,13 +71,17 @@ class BuiltinEmbedder:
 
 
 class WordTable:
-    """Sums of token vectors per word, kept for the words seen last: at most `CAPACITY` rows of 1 KB."""
+    """Sums of token vectors per word, kept for the words seen last: at most `CAPACITY` rows of 1 KB.
+
+    Safe to use from several threads: the index embeds on its own thread while an answer is being extracted.
+    """
 
     CAPACITY = 8192
 
     def __init__(self, vectors: NDArray[np.float16], tokenizer: Tokenizer) -> None:
         self._vectors = vectors
         self._tokenizer = tokenizer
+        self._lock = Lock()
         self._rows: dict[str, int] = {}
         self._sums = np.empty((512, DIMENSION), np.float32)
 

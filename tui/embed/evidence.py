@@ -109,7 +109,7 @@ def _weights(
     concepts: Sequence[Concept], frequencies: Callable[[Sequence[int]], tuple[Mapping[int, int], int]]
 ) -> NDArray[np.float64]:
     """IDF of each concept, ``ln((N - n + 0.5) / (n + 0.5) + 1)`` as Upstash defines it, of its most frequent term."""
-    single = {concept: [term_index(term[0]) for term in concept.terms if len(term) == 1] for concept in concepts}
-    found, total = frequencies(sorted({index for indices in single.values() for index in indices}))
-    counts = [max((found.get(index, 0) for index in single[concept]), default=0) for concept in concepts]
+    single = [[term_index(term[0]) for term in concept.terms if len(term) == 1] for concept in concepts]
+    found, total = frequencies(sorted({index for indices in single for index in indices}))
+    counts = [max((found.get(index, 0) for index in indices), default=0) for indices in single]
     return np.array([math.log((total - n + 0.5) / (n + 0.5) + 1) for n in counts])

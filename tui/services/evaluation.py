@@ -108,7 +108,7 @@ def read_questions(path: Path) -> tuple[LabelledQuestion, ...]:
     Raises `QuestionsFileError` naming the line and the field at fault.
     """
     try:
-        lines = path.read_bytes().decode("utf-8-sig").splitlines()
+        lines = path.read_bytes().decode("utf-8-sig").split("\n")
     except OSError as error:
         raise QuestionsFileError(
             f"The question file {path} cannot be read: {error.strerror or error}.", hint="Check the path."

@@ -10,7 +10,7 @@ if TYPE_CHECKING:
     from tui.core.clock import Clock
 
 
-class RateLimit:
+class SlidingWindow:
     """Lets `calls` through per sliding window of `seconds`; a further one waits for its turn, first come first served.
 
     The oldest call within the window decides when the next may go, so there is no burst at a window's edge.

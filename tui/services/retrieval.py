@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from tui.core.clock import Clock
     from tui.index.base import VectorIndex
     from tui.services.filling import FirstFill
-    from tui.services.rate_limit import RateLimit
+    from tui.services.rate_limit import SlidingWindow
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,7 +49,7 @@ class Retriever:
         self,
         index: VectorIndex,
         filling: FirstFill,
-        limit: RateLimit,
+        limit: SlidingWindow,
         clock: Clock,
         *,
         top_k: int,
