@@ -67,12 +67,22 @@ class SchemaTooNew(VectorIndexError):
     exit_code = 2
 
 
+class IndexMismatch(VectorIndexError):
+    """The index was created for another dimension, similarity or embedder than the one asked for."""
+
+    exit_code = 2
+
+
 class StorageFull(VectorIndexError):
     """The disk is full or the folder cannot be written; what was committed before stays."""
 
 
 class IndexBusy(VectorIndexError):
     """Another process holds the write lock for longer than we wait."""
+
+
+class IndexChanged(VectorIndexError):
+    """The index was written to by someone else in the middle of what needs it unchanged; nothing was done."""
 
 
 class InvalidRecord(VectorIndexError):

@@ -1,0 +1,33 @@
+"""A view of the index as it was at one moment: what an export reads."""
+
+from __future__ import annotations
+
+import sqlite3
+
+from tui.engine import store
+from tui.engine.reading import Reader
+from tui.engine.records import PAYLOAD, Include, Row
+
+
+class Snapshot:
+    """Reads the file as it was when the snapshot was taken. Valid inside `Database.snapshot` only."""
+
+    def __init__(self, connection: sqlite3.Connection, reader: Reader) -> None:
+        self._connection = connection
+        self._reader = reader
+        self._counts = {found.name: found.records for found in store.all_namespaces(connection)}
+
+    def counts(self) -> dict[str, int]:
+        """Returns the records per namespace, the default one first."""
+        return dict(self._counts)
+
+    def get_note(self, key: str) -> str | None:
+        """Returns a remembered fact, or None."""
+        return store.read_note(self._connection, key)
+
+    def range(
+        self, namespace: str, cursor: str = "", limit: int = 100, *, prefix: str = "", include: Include = PAYLOAD
+    ) -> tuple[list[Row], str]:
+        """Returns the next `limit` rows in insertion order and the next cursor, empty when nothing is left."""
+        found = store.find_namespace(self._connection, namespace)
+        return ([], "") if found is None else self._reader.page(found, cursor, limit, prefix, None, include)
