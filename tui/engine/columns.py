@@ -6,6 +6,8 @@ from array import array
 from collections import OrderedDict
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from functools import reduce
+from itertools import islice
+from operator import attrgetter
 from typing import Any, Final
 
 import msgspec
@@ -20,7 +22,7 @@ Loader = Callable[[], Iterable[tuple[int, bytes | None]]]
 """Yields the slot and the metadata (a JSON object, or None) of every record, in any order."""
 
 MAX_BYTES: Final = 32 * 1024 * 1024
-"""About how much memory the columns of a store take at most; one column's distinct values take a quarter of it."""
+"""About how much memory the columns of a store take at most; one column's distinct values take half of it."""
 
 MAX_PATHS: Final = 32
 """Different paths of one filter that are worth columns."""
@@ -31,13 +33,15 @@ MAX_MASKS: Final = 32
 MAX_MASK_BYTES: Final = 4 * 1024 * 1024
 """Memory of the remembered results, except that there is always room for one."""
 
+_BATCH: Final = 1_000
+
 
 class ColumnStore:
     """Answers which slots pass a filter.
 
     A path gets a column (see `Column`) when a filter first needs it, built in one pass over what `load` yields, and
-    kept up to date by `set` and `discard` after that. Columns used longest ago are dropped beyond `max_bytes`. A path whose
-    distinct values alone would take a quarter of that (whole texts, say) gets none: filters that use it read every
+    kept up to date by `set` and `discard` after that. Columns used longest ago are dropped beyond `max_bytes`. A path
+    whose distinct values alone would take half of that (long texts, say) gets none: filters that use it read every
     record, with the same result.
 
     A slot without a record is like a record without metadata, so ``HAS NOT FIELD`` holds for it: the caller knows which
@@ -47,6 +51,7 @@ class ColumnStore:
     def __init__(self, load: Loader, *, max_bytes: int = MAX_BYTES) -> None:
         self._load = load
         self._max_bytes = max_bytes
+        self._max_value_bytes = max_bytes // 2
         self._columns: OrderedDict[Path, Column] = OrderedDict()
         self._too_wide: set[Path] = set()
         self._masks: OrderedDict[tuple[Filter, int], NDArray[np.bool_]] = OrderedDict()
@@ -73,9 +78,11 @@ class ColumnStore:
             return
         if self._reader is None:
             self._reader = _Reader(tuple(self._columns))
-        for (path, column), value in zip(list(self._columns.items()), self._reader.read(metadata_json), strict=True):
+        for (path, column), (value,) in zip(
+            list(self._columns.items()), self._reader.read([metadata_json]), strict=True
+        ):
             column.put(slot, value)
-            if column.is_stale or column.value_bytes > self._max_bytes // 4:
+            if column.is_stale or column.value_bytes > self._max_value_bytes:
                 self._drop(path)
 
     def discard(self, slot: int) -> None:
@@ -127,16 +134,17 @@ class ColumnStore:
     def _build(self, paths: Sequence[Path]) -> None:
         """Builds columns in one pass; one that grows too wide is given up on the way."""
         read = _Reader(paths).read
-        limit = self._max_bytes // 4
         building = [(Column(), array("i")) for _ in paths]
         slots = array("i")
-        for slot, metadata_json in self._load():
-            slots.append(slot)
-            for (column, codes), value in zip(building, read(metadata_json), strict=True):
-                if column.value_bytes <= limit:
-                    codes.append(column.encode(value))
+        loaded = iter(self._load())
+        while batch := list(islice(loaded, _BATCH)):
+            slots.extend(slot for slot, _ in batch)
+            found = read([metadata_json for _, metadata_json in batch])
+            for (column, codes), values in zip(building, found, strict=True):
+                if column.value_bytes <= self._max_value_bytes:
+                    codes.extend(map(column.encode, values))
         for path, (column, codes) in zip(paths, building, strict=True):
-            if column.value_bytes > limit:
+            if column.value_bytes > self._max_value_bytes:
                 self._too_wide.add(path)
             else:
                 column.fill(np.frombuffer(slots, np.int32), np.frombuffer(codes, np.int32))
@@ -158,15 +166,16 @@ class _Reader:
             "Row", [(name, Any, MISSING) for name in names.values()], rename={n: k for k, n in names.items()}, gc=False
         )
         self._decode = msgspec.json.Decoder(row | None).decode
-        self._nothing = [MISSING] * len(paths)
-        self._steps = [(names[str(path.steps[0])], Path(path.steps[1:])) for path in paths]
+        self._nothing = row()
+        self._ways = [(attrgetter(names[str(path.steps[0])]), Path(path.steps[1:])) for path in paths]
 
-    def read(self, metadata_json: bytes | None) -> list[Any]:
-        """Returns one value per path, `MISSING` where it leads nowhere."""
-        row = None if metadata_json is None else self._decode(metadata_json)
-        if row is None:
-            return self._nothing
-        return [resolve(getattr(row, name), rest) if rest.steps else getattr(row, name) for name, rest in self._steps]
+    def read(self, batch: Sequence[bytes | None]) -> list[list[Any]]:
+        """Returns for each path its values in the batch, `MISSING` where it leads nowhere."""
+        rows = [self._nothing if item is None else self._decode(item) or self._nothing for item in batch]
+        return [
+            [resolve(first(row), rest) for row in rows] if rest.steps else list(map(first, rows))
+            for first, rest in self._ways
+        ]
 
 
 def _paths(filter: Filter) -> Sequence[Path]:
