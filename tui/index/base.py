@@ -52,8 +52,15 @@ class VectorIndex(Protocol):
         """Deletes by exactly one selector and returns how many records existed."""
         ...
 
-    async def reset(self) -> None:
-        """Removes every record of the namespace."""
+    async def version(self) -> str:
+        """Returns a text that changes with every write to the namespace; empty where the index cannot tell."""
+        ...
+
+    async def reset(self, *, version: str = "") -> None:
+        """Removes every record of the namespace.
+
+        With a `version`, raises `IndexChanged` and removes nothing when it is not the current one any more.
+        """
         ...
 
     async def diagnose(self) -> list[Finding]:

@@ -136,7 +136,7 @@ class ExportReader:
     def __init__(self, file: BinaryIO, name: str) -> None:
         self._file = file
         self.name = name
-        self.size = os.fstat(file.fileno()).st_size
+        self.size = file.seek(0, os.SEEK_END)
         self.count = 0
         self._decoder = msgspec.json.Decoder(_Line)
         self._header = header_of(dimension=0, similarity="", model="", sparse_model="")

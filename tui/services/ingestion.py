@@ -64,7 +64,8 @@ class _Outcome:
 class IngestService:
     """Plans and carries out upserts of foods files into one index.
 
-    `default_file` is read when no other is named. Nothing is ever deleted: records whose food is gone from the file are
+    `default_file` is read when no other is named; `in_flight` batches of at most `batch_records` are written at a time.
+    Nothing is ever deleted: records whose food is gone from the file are
     reported as orphaned.
     """
 
@@ -76,12 +77,14 @@ class IngestService:
         *,
         checkpoint: Checkpoint = no_checkpoint,
         in_flight: int = _IN_FLIGHT,
+        batch_records: int = BATCH_RECORDS,
     ) -> None:
         self._index = index
         self._default_file = default_file
         self._clock = clock
         self._checkpoint = checkpoint
         self._in_flight = in_flight
+        self._batch_records = batch_records
 
     async def plan(self, file: Path | None = None, *, first: int | None = None) -> Plan:
         """Returns what an upsert would do now; changes nothing.
@@ -114,7 +117,7 @@ class IngestService:
     async def _prepare(self, file: Path | None, first: int | None) -> _Prepared:
         source = await asyncio.to_thread(read_foods, file or self._default_file)
         held = await self._held_hashes()
-        return await asyncio.to_thread(_compare, source, held, first)
+        return await asyncio.to_thread(_compare, source, held, first, self._batch_records)
 
     async def _held_hashes(self) -> dict[str, str]:
         """Returns the content hash of every record that the index holds, by id, in insertion order."""
@@ -154,7 +157,7 @@ class IngestService:
 
     async def _write_all(self, foods: Sequence[Food], write: Write, outcome: _Outcome) -> AsyncGenerator[None]:
         """Writes `foods` in batches, several in flight, into `outcome`; yields after each batch, in their order."""
-        batches = _batches(foods)
+        batches = _batches(foods, self._batch_records)
         pending: deque[asyncio.Task[_Outcome]] = deque()
         try:
             while True:
@@ -201,13 +204,13 @@ async def _write_into(outcome: _Outcome, records: Sequence[Record], write: Write
         outcome.stopped = True
 
 
-def _batches(foods: Iterable[Food]) -> Iterator[list[Record]]:
+def _batches(foods: Iterable[Food], most: int) -> Iterator[list[Record]]:
     """Cuts foods into batches of records, by number and by length."""
     batch: list[Record] = []
     characters = 0
     for food in foods:
         length = 2 * len(food.text) + (len(str(food.extra)) if food.extra else 0)
-        if batch and (len(batch) == BATCH_RECORDS or characters + length > BATCH_CHARACTERS):
+        if batch and (len(batch) == most or characters + length > BATCH_CHARACTERS):
             yield batch
             batch, characters = [], 0
         batch.append(to_record(food))
@@ -216,7 +219,7 @@ def _batches(foods: Iterable[Food]) -> Iterator[list[Record]]:
         yield batch
 
 
-def _compare(source: FoodsFile, held: Mapping[str, str], first: int | None) -> _Prepared:
+def _compare(source: FoodsFile, held: Mapping[str, str], first: int | None, most: int) -> _Prepared:
     """Returns what to write, comparing content hashes. Runs beside the event loop and lets it breathe."""
     rows = source.foods if first is None else source.foods[: max(first, 0)]
     new: list[str] = []
@@ -241,7 +244,7 @@ def _compare(source: FoodsFile, held: Mapping[str, str], first: int | None) -> _
         unchanged=tuple(unchanged),
         orphaned=tuple(id for id in held if id not in in_file),
         rejected=source.rejected,
-        cost=Cost(writes=len(to_write), requests=math.ceil(len(to_write) / BATCH_RECORDS)),
+        cost=Cost(writes=len(to_write), requests=math.ceil(len(to_write) / most)),
     )
     return _Prepared(plan, tuple(to_write))
 

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, BinaryIO
 from urllib.parse import quote, unquote
 
 from tui.core.checkpoints import Checkpoint, no_checkpoint
-from tui.core.errors import StorageFull, TransferFileError
+from tui.core.errors import IndexChanged, StorageFull, TransferFileError
 from tui.core.events import Progress, TransferEvent, Transferred
 from tui.core.files import is_temporary, write_atomically
 from tui.core.paths import Paths, ensure_directory
@@ -28,10 +28,11 @@ if TYPE_CHECKING:
     from tui.index.base import VectorIndex
 
 _PAGE = 500
-_BATCH_RECORDS = 200
+BATCH_RECORDS = 200
 _BATCH_CHARACTERS = 500_000
 _CHECKED_LINES = 500
 _SUFFIX = ".jsonl"
+_RESET_ATTEMPTS = 3
 _STAMP = "%Y%m%dT%H%M%SZ"
 _DEFAULT_NAMESPACE = "default"
 _NAME_LIMIT = 100
@@ -55,12 +56,19 @@ class TransferService:
     """
 
     def __init__(
-        self, index: VectorIndex, paths: Paths, clock: Clock, *, checkpoint: Checkpoint = no_checkpoint
+        self,
+        index: VectorIndex,
+        paths: Paths,
+        clock: Clock,
+        *,
+        checkpoint: Checkpoint = no_checkpoint,
+        batch_records: int = BATCH_RECORDS,
     ) -> None:
         self._index = index
         self._paths = paths
         self._clock = clock
         self._checkpoint = checkpoint
+        self._batch_records = batch_records
 
     async def export(self, path: Path) -> AsyncGenerator[TransferEvent]:
         """Writes every record of the namespace to `path`, whole or not at all, over an older export if there is one.
@@ -105,30 +113,44 @@ class TransferService:
         `Transferred.path` says where the snapshot is; an empty index is reset without one.
         """
         started = self._clock.monotonic()
-        info = await self._index.info()
-        if info.records == 0:
-            await self._index.reset()
-            note = "The index held no records, so no snapshot was needed."
-            yield Transferred(0, "", self._clock.monotonic() - started, note)
-            return
-        path = self._snapshot_path(info.namespace)
-        written = 0
+        for attempt in count(1):
+            version = await self._index.version()
+            info = await self._index.info()
+            path = self._snapshot_path(info.namespace) if info.records else None
+            if path is not None:
+                async with contextlib.aclosing(self._save_snapshot(path)) as events:
+                    async for event in events:
+                        yield event
+            try:
+                await self._index.reset(version=version)
+                break
+            except IndexChanged:
+                # Another process wrote meanwhile, and the snapshot lacks it: it would not restore exactly.
+                if path is not None:
+                    path.unlink(missing_ok=True)
+                if attempt == _RESET_ATTEMPTS:
+                    raise
+        self._checkpoint("reset.finished")
+        seconds = self._clock.monotonic() - started
+        if path is None:
+            yield Transferred(0, "", seconds, "The index held no records, so no snapshot was needed.")
+        else:
+            yield Transferred(info.records, str(path), seconds)
+
+    async def snapshots(self) -> list[Snapshot]:
+        """Returns the snapshots that resets have left, newest first."""
+        return await finish_in_thread(lambda: _list_snapshots(self._paths.snapshots))
+
+    async def _save_snapshot(self, path: Path) -> AsyncGenerator[Progress]:
+        """Exports to `path` and reads the file back, to the last byte."""
         async with contextlib.aclosing(self._write_export(path, "snapshot")) as events:
             async for event in events:
-                written = event.done
                 yield event
         with _opened(path) as file:
             async with contextlib.aclosing(self._verify(ExportReader(file, path.name))) as checks:
                 async for event in checks:
                     yield event
-        self._checkpoint("reset.snapshot_verified")
-        await self._index.reset()
-        self._checkpoint("reset.committed")
-        yield Transferred(written, str(path), self._clock.monotonic() - started)
-
-    async def snapshots(self) -> list[Snapshot]:
-        """Returns the snapshots that resets have left, newest first."""
-        return await finish_in_thread(lambda: _list_snapshots(self._paths.snapshots))
+        self._checkpoint("snapshot.verified")
 
     async def _write_export(self, path: Path, name: str) -> AsyncGenerator[Progress]:
         started = self._clock.monotonic()
@@ -156,7 +178,7 @@ class TransferService:
 
     async def _write_records(self, reader: ExportReader) -> AsyncGenerator[Progress]:
         started = self._clock.monotonic()
-        batches = batched(reader.records())
+        batches = _batches(reader.records(), self._batch_records)
         done = 0
         yield Progress("restore", 0, reader.count, 0.0)
         while (batch := await finish_in_thread(lambda: next(batches, None))) is not None:
@@ -182,12 +204,12 @@ class TransferService:
         raise AssertionError("unreachable")
 
 
-def batched(records: Iterator[Record]) -> Iterator[list[Record]]:
+def _batches(records: Iterator[Record], most: int) -> Iterator[list[Record]]:
     """Cuts records into batches by number and by length of their texts."""
     batch: list[Record] = []
     characters = 0
     for record in records:
-        if batch and (len(batch) == _BATCH_RECORDS or characters + len(record.text) > _BATCH_CHARACTERS):
+        if batch and (len(batch) == most or characters + len(record.text) > _BATCH_CHARACTERS):
             yield batch
             batch, characters = [], 0
         batch.append(record)
