@@ -25,6 +25,11 @@ class Snapshot:
         """Returns a remembered fact, or None."""
         return store.read_note(self._connection, key)
 
+    def version(self, namespace: str) -> str:
+        """Returns a text that is different after every write to the namespace; empty for a missing one."""
+        found = store.find_namespace(self._connection, namespace)
+        return "" if found is None else f"{found.id}.{found.change}"
+
     def range(
         self, namespace: str, cursor: str = "", limit: int = 100, *, prefix: str = "", include: Include = PAYLOAD
     ) -> tuple[list[Row], str]:
