@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import re
 from collections import deque
 from collections.abc import Awaitable, Callable, Iterable
 from typing import TYPE_CHECKING, ClassVar
@@ -28,6 +29,18 @@ if TYPE_CHECKING:
 
 _log = logging.getLogger("tui")
 
+_KEY_NAMES = {
+    "⏎": "Enter",
+    "enter": "Enter",
+    "shift": "Shift",
+    "tab": "Tab",
+    "esc": "Esc",
+    "pgup": "PgUp",
+    "pgdn": "PgDn",
+    "space": "Space",
+}
+_FUNCTION_KEY = re.compile("f[0-9]+")
+
 AGAIN_WITHIN = 3.0
 """Seconds in which a second Ctrl+C quits."""
 CLOSE_WITHIN = 10.0
@@ -50,7 +63,7 @@ class RagfoodApp(Guarded, App[None]):
     VERTICAL_BREAKPOINTS = [(0, "-tiny"), (12, "-roomy")]  # noqa: RUF012
 
     BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("f1", "help", "Help", id="app.help"),
+        Binding("f1", "help", "Help", id="app.help", show=False),
         Binding("ctrl+q", "quit", "Quit", id="app.quit", priority=True),
         Binding("ctrl+c", "interrupt", "Copy, stop, clear or quit", id="app.interrupt", show=False, priority=True),
     ]
@@ -151,7 +164,7 @@ class RagfoodApp(Guarded, App[None]):
 
         palette = Binding(self.COMMAND_PALETTE_BINDING, "command_palette", "All commands", id="app.palette")
         return [
-            ("Everywhere", [*self.BINDINGS, palette, *ChatScreen.BINDINGS]),
+            ("Everywhere", [*ChatScreen.BINDINGS, palette, *self.BINDINGS]),
             ("In the prompt", Prompt.BINDINGS),
             ("In the sources", [*Sources.BINDINGS, Binding("1-9", "", "Source of that number")]),
             ("In the index panel", IndexPanel.BINDINGS),
@@ -162,6 +175,13 @@ class RagfoodApp(Guarded, App[None]):
         if remapped:
             return ", ".join(self.get_key_display(Binding(key.strip(), "")) for key in remapped.split(","))
         return self.get_key_display(binding)
+
+    def get_key_display(self, binding: Binding) -> str:
+        """Returns the key as it is printed on keyboards: ``F1``, ``^Q``, ``Shift+Enter``."""
+        shown = super().get_key_display(binding)
+        if shown.startswith("^") or _FUNCTION_KEY.fullmatch(shown):
+            return shown.upper()
+        return "+".join(_KEY_NAMES.get(part, part) for part in shown.split("+")) if len(shown) > 1 else shown
 
     # -- the last line of defence
 

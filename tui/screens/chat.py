@@ -9,9 +9,10 @@ from textual import events, on
 from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
 from textual.containers import Horizontal, Vertical
+from textual.content import Content
 from textual.message import Message
 from textual.screen import Screen
-from textual.widgets import Footer
+from textual.widgets import Footer, Static
 
 from tui.core.clock import Clock
 from tui.core.errors import RagfoodError
@@ -53,6 +54,7 @@ class ChatScreen(Guarded, Screen[None]):
     AUTO_FOCUS = "#prompt"
 
     BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("f1", "app.help", "Help", id="app.help", tooltip="The keys"),
         Binding("f2", "show_pane('chat')", "Chat", id="pane.chat", tooltip="Back to the prompt"),
         Binding("f4", "show_pane('index')", "Index", id="pane.index", tooltip="Into the index panel"),
         Binding("f5", "upsert", "Upsert", id="index.upsert", tooltip="Plan and upsert the foods file"),
@@ -82,7 +84,9 @@ class ChatScreen(Guarded, Screen[None]):
         with Horizontal(id="panes"):
             with Vertical(id="chat"):
                 yield Transcript(now=self._clock.monotonic, id="transcript")
-                yield Prompt(id="prompt")
+                with Horizontal(id="entry"):
+                    yield Static(Content(">"), markup=False, id="marker")
+                    yield Prompt(id="prompt")
             with Vertical(id="side"):
                 yield Sources(id="sources")
                 yield IndexPanel(id="index")
@@ -97,6 +101,7 @@ class ChatScreen(Guarded, Screen[None]):
 
     def _begin(self) -> None:
         self.indexing.first_fill()
+        self.refresh_bindings()
         self.run_worker(self._check_answerer(), name="check", group="check", exclusive=True, exit_on_error=False)
 
     # -- the panes
@@ -166,19 +171,23 @@ class ChatScreen(Guarded, Screen[None]):
     def _question_sent(self, event: Prompt.Sent) -> None:
         question = clean(event.question)
         if question.lower() in GOODBYES:
-            self.prompt.accept(question)
             self.post_message(self.Leaving())
             return
         if self._queued is not None:
+            self.prompt.give_back(event.question)
             self.notify("One question is waiting already. Esc stops the answer above it.", markup=False)
             return
-        self.prompt.accept(question)
         view = self.transcript.begin(question)
         if self.asking.busy:
             self._queued = view
             view.call_after_refresh(view.show_waiting, "waiting for the answer above · Esc stops that one")
         else:
             self._ask(view)
+
+    @on(Prompt.Trimmed)
+    def _question_trimmed(self, event: Prompt.Trimmed) -> None:
+        text = f"A question has at most {event.limit:,} characters; the rest was left out."
+        self.notify(text, severity="warning", markup=False)
 
     def _ask(self, view: TurnView) -> None:
         self._current = view
@@ -250,6 +259,14 @@ class ChatScreen(Guarded, Screen[None]):
 
     # -- the index
 
+    def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
+        """Dims what cannot be done now: new work on the index while some runs, and stopping what does not."""
+        if action in {"upsert", "reset_index", "export"}:
+            return None if self.indexing.busy else True
+        if action == "stop_index_work":
+            return True if self.indexing.busy else None
+        return super().check_action(action, parameters)
+
     def action_upsert(self) -> None:
         """Plans an upsert and asks before it begins."""
         self.indexing.upsert()
@@ -274,6 +291,7 @@ class ChatScreen(Guarded, Screen[None]):
     @on(IndexBegan)
     def _index_began(self, message: IndexBegan) -> None:
         self.index_panel.show_working(message.text)
+        self.refresh_bindings()
 
     @on(IndexHappened)
     def _index_happened(self, message: IndexHappened) -> None:
@@ -281,7 +299,8 @@ class ChatScreen(Guarded, Screen[None]):
 
         match message.event:
             case Progress():
-                self.index_panel.show_progress(message.event)
+                label = message.job if message.event.label == "upsert" else message.event.label
+                self.index_panel.show_progress(message.event, label)
             case Finished():
                 self._outcome(finished_text(message.job, message.event), warning=bool(message.event.failed))
             case Transferred():
@@ -289,7 +308,8 @@ class ChatScreen(Guarded, Screen[None]):
 
     def _outcome(self, text: str, *, warning: bool = False) -> None:
         self.index_panel.show_outcome(text)
-        self.notify(text, severity="warning" if warning else "information", markup=False)
+        if warning or not self.index_panel.region:
+            self.notify(text, severity="warning" if warning else "information", markup=False)
 
     @on(IndexEnded)
     def _index_ended(self, message: IndexEnded) -> None:

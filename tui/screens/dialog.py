@@ -44,9 +44,10 @@ class Dialog(Guarded, ModalScreen[Answer], Generic[Answer]):
             box.border_title = self.heading
             with VerticalScroll(classes="dialog-text", can_focus=False):
                 yield Static(Content(clean(self.text)), markup=False)
-            yield from self.compose_field()
-            with Horizontal(classes="dialog-buttons"):
-                yield from self.compose_buttons()
+            with Vertical(classes="dialog-foot"):
+                yield from self.compose_field()
+                with Horizontal(classes="dialog-buttons"):
+                    yield from self.compose_buttons()
 
     def compose_field(self) -> Iterable[Widget]:
         """What stands between the text and the buttons: nothing, unless a dialog asks for something to be typed."""

@@ -17,8 +17,6 @@ from tui.widgets.facts import seconds
 from tui.widgets.guarded import Guarded
 from tui.widgets.relevance_bar import bar
 
-PROGRESS_CELLS = 18
-
 
 class IndexPanel(Guarded, VerticalScroll, can_focus=True):
     """Counts, dimension, model and place of the index; the progress of what runs on it, and its last outcome."""
@@ -59,9 +57,9 @@ class IndexPanel(Guarded, VerticalScroll, can_focus=True):
         """Shows why there is nothing to show."""
         self.query_one("#index-facts", Static).update(Content(clean(text)))
 
-    def show_progress(self, progress: Progress) -> None:
-        """Shows how far the work is, its rate and the time left."""
-        self._show("#index-progress", progress_text(progress))
+    def show_progress(self, progress: Progress, label: str) -> None:
+        """Shows how far the work called `label` is, its rate and the time left."""
+        self._show("#index-progress", progress_text(progress, label))
         self._show_letters(running=True)
 
     def show_working(self, text: str) -> None:
@@ -104,7 +102,7 @@ def info_lines(info: IndexInfo) -> list[str]:
     return lines
 
 
-def progress_text(progress: Progress) -> str:
+def progress_text(progress: Progress, label: str) -> str:
     """Returns a bar, the count, the rate and the time left, as far as they are known."""
     parts = [f"{progress.done:,} of {progress.total:,}" if progress.total else f"{progress.done:,}"]
     if progress.done and progress.seconds > 0:
@@ -113,5 +111,4 @@ def progress_text(progress: Progress) -> str:
         if progress.total > progress.done:
             parts.append(f"{seconds((progress.total - progress.done) / rate)} left")
     share = progress.done / progress.total if progress.total else 0.0
-    label = clean_line(progress.label)
-    return " · ".join([f"{bar(share, PROGRESS_CELLS)} {label}".rstrip(), *parts])
+    return " · ".join([f"{bar(share)} {clean_line(label)}".rstrip(), *parts])

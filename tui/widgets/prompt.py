@@ -92,13 +92,19 @@ class Prompt(TextArea):
         self.questions = QuestionHistory()
 
     async def _on_key(self, event: events.Key) -> None:
-        # The editor would insert a line break; leaving the key alone lets it reach the binding that sends.
-        if event.key == "enter" and "enter" in self.screen.active_bindings:
-            event.prevent_default()
-        elif event.is_printable and len(self.text) >= LONGEST_QUESTION:
+        if event.is_printable:
+            if len(self.text) >= LONGEST_QUESTION:
+                event.prevent_default()
+                event.stop()
+                self.post_message(self.Trimmed(LONGEST_QUESTION))
+            return
+        # A binding runs only after its key has bubbled up to the app, and keys typed meanwhile would overtake it: what
+        # follows an Enter would end up in the question. So our own are run here and now.
+        bound = self.screen.active_bindings.get(event.key)
+        if bound is not None and bound.node is self and (bound.binding.id or "").startswith("prompt."):
             event.prevent_default()
             event.stop()
-            self.post_message(self.Trimmed(LONGEST_QUESTION))
+            await self.run_action(bound.binding.action)
 
     async def _on_paste(self, event: events.Paste) -> None:
         event.prevent_default()
@@ -112,15 +118,18 @@ class Prompt(TextArea):
         self.move_cursor(self.replace(pasted, start, end, maintain_selection_offset=False).end_location)
 
     def action_send(self) -> None:
-        """Hands over what is written, unless it is blank."""
+        """Hands over what is written and empties the prompt, unless it is blank."""
         question = self.text.strip()
         if question:
+            self.questions.add(question)
+            self.load_text("")
             self.post_message(self.Sent(question))
 
-    def accept(self, question: str) -> None:
-        """Empties the prompt because `question` was taken, and remembers it."""
-        self.questions.add(question)
-        self.load_text("")
+    def give_back(self, question: str) -> None:
+        """Puts a question back that could not be taken; behind what has been typed since, it waits in the history."""
+        if not self.text:
+            self.load_text(question)
+            self.move_cursor(self.document.end)
 
     def action_newline(self) -> None:
         """Breaks the line at the cursor."""

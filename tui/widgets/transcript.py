@@ -188,16 +188,22 @@ class Transcript(Guarded, VerticalScroll, can_focus=False):
         self._look()
 
     def watch_virtual_size(self, size: Size) -> None:
+        # Sizes and scrolling are settled by the layout, so what they mean is known one refresh later.
+        self.call_after_refresh(self._settle)
+
+    def on_resize(self) -> None:
+        self.call_after_refresh(self._settle)
+
+    def _settle(self) -> None:
         if self.is_anchored != (self.max_scroll_y > 0):
             self._follow()
-        # Scrolling that follows new lines happens after the layout, so the answer is known one refresh later.
-        self.call_after_refresh(self._look)
+        self._look()
 
     def _follow(self) -> None:
         """Sticks to the bottom; not while everything fits, for Textual would then push the text down to it."""
         self.anchor(self.max_scroll_y > 0)
         if not self.is_anchored:
-            self.scroll_home(animate=False)
+            self.scroll_to(y=0, animate=False, force=True, immediate=True)
 
     def _look(self) -> None:
         at_end = self.scroll_offset.y >= self.max_scroll_y
