@@ -38,7 +38,7 @@ HOSTILE: dict[str, str] = {
     "citations": "[1][0][99][-1][1e9]",
     "format string": "{0} {x!r} %s %(x)s ${HOME} $(id) `id`",
     "sql": "'; DROP TABLE records; --",
-    "very long word": "x" * 5000,
+    "very long word": "x" * 2000,
     "combining tower": "z" + "\u0301" * 500,
     "emoji family": "👩\u200d👩\u200d👧 ✈\ufe0f",
 }
@@ -52,6 +52,6 @@ FORBIDDEN = frozenset(
 """Characters that must never come out of the text boundary."""
 
 
-def forbidden_in(text: str) -> set[str]:
+def forbidden_in(text: str) -> frozenset[str]:
     """Returns the forbidden characters in `text`; a test asserts that there are none."""
     return FORBIDDEN.intersection(text)

@@ -5,6 +5,7 @@ import dataclasses
 import json
 import pickle
 import traceback
+from collections.abc import Callable
 
 import msgspec
 import orjson
@@ -20,7 +21,7 @@ def test_reveal_gives_the_value_back() -> None:
 
 
 @pytest.mark.parametrize("show", [repr, str, format, "{0!r:>40}".format, "%s".__mod__, ascii, lambda s: f"{[s]} {s=}"])
-def test_no_way_of_showing_reveals_it(show) -> None:  # type: ignore[no-untyped-def]
+def test_no_way_of_showing_reveals_it(show: Callable[[Secret], str]) -> None:
     shown = show(Secret(TOKEN))
     assert TOKEN not in shown
     assert "<redacted>" in shown
@@ -60,7 +61,7 @@ def test_it_is_false_when_empty() -> None:
 
 
 @pytest.mark.parametrize("encode", [pickle.dumps, json.dumps, msgspec.json.encode, msgspec.to_builtins, orjson.dumps])
-def test_it_cannot_be_written(encode) -> None:  # type: ignore[no-untyped-def]
+def test_it_cannot_be_written(encode: Callable[[Secret], object]) -> None:
     with pytest.raises(TypeError):
         encode(Secret(TOKEN))
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import math
 import re
 import shlex
 from collections.abc import Mapping
@@ -298,7 +299,9 @@ def _refuse_values(field: str, value: Any) -> None:
             waiting.extend((inner, depth + 1) for inner in item.values())
         elif isinstance(item, list):
             waiting.extend((inner, depth + 1) for inner in item)
-        elif isinstance(item, int | float) and not abs(item) <= (_MAX_INTEGER if isinstance(item, int) else 1.8e308):
+        elif (isinstance(item, float) and not math.isfinite(item)) or (
+            isinstance(item, int) and abs(item) > _MAX_INTEGER
+        ):
             raise _Refused(f"the field {field} holds a number that is too large")
 
 
