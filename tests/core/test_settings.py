@@ -319,6 +319,13 @@ def test_the_calibrated_relevance_can_be_asked_for(load: Load) -> None:
 
 
 class TestEnvFile:
+    def test_it_is_named_with_its_whole_path(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.chdir(tmp_path)
+        (tmp_path / ".env").write_text("RAGFOOD_MODEL=x\n")
+        settings = load_settings(environ={}, cwd=Path(), paths=Paths.below(tmp_path / "home"))
+        assert settings.source_of("model") == str(tmp_path / ".env")
+        assert settings.chroma_dir == tmp_path / "chroma_db"
+
     def test_the_one_that_is_named_replaces_the_usual_one(self, load: Load, tmp_path: Path) -> None:
         (tmp_path / "prod.env").write_text("RAGFOOD_MODEL=prod\nRAGFOOD_FOODS=prod.json\n")
         settings = load(env="RAGFOOD_MODEL=dev\nRAGFOOD_TOP_K=9\n", env_file=Path("../prod.env"))

@@ -142,6 +142,7 @@ def load_settings(
     the files named there, relative to `cwd`. Raises `SettingsError` for a named file that cannot be read, a value that
     is not allowed, an unknown key in `config.toml`, and half of Upstash's address and token.
     """
+    cwd = cwd.absolute()
     variables = {setting.name: setting.variable for setting in SETTINGS}
     kinds = {setting.name: setting.kinds for setting in SETTINGS}
     config, keys = config_layer(
@@ -153,7 +154,7 @@ def load_settings(
         env_file_layer(cwd / (env_file or ".env"), variables, required=env_file is not None),
         config,
     )
-    decided: dict[str, Any] = {"chroma_dir": cwd.absolute() / "chroma_db"}
+    decided: dict[str, Any] = {"chroma_dir": cwd / "chroma_db"}
     sources = {setting.name: DEFAULT for setting in SETTINGS}
     for setting in SETTINGS:
         layer = next((layer for layer in layers if setting.name in layer.given), None)
