@@ -55,6 +55,10 @@ class IndexUnavailable(VectorIndexError):
     """The index cannot be reached or opened now; trying later or elsewhere may work."""
 
 
+class IndexMissing(IndexUnavailable):
+    """There is no index file, or one that was never made whole; writing to it makes it."""
+
+
 class IndexCorrupt(VectorIndexError):
     """The index file is not a database of ours, or damaged."""
 

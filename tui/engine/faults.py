@@ -14,6 +14,7 @@ import msgspec
 from tui.core.errors import (
     IndexBusy,
     IndexCorrupt,
+    IndexMissing,
     IndexUnavailable,
     InvalidQuery,
     SchemaTooNew,
@@ -57,9 +58,9 @@ def too_new(path: Path, found: int, known: int) -> SchemaTooNew:
     )
 
 
-def missing(path: Path) -> IndexUnavailable:
+def missing(path: Path) -> IndexMissing:
     """Returns the error for a file that has to exist and does not."""
-    return IndexUnavailable(f"There is no index file {path}.", "Run `ragfood index upsert` to create it.")
+    return IndexMissing(f"There is no index file {path}.", "Run `ragfood index upsert` to create it.")
 
 
 def from_sqlite(error: sqlite3.Error, path: Path) -> VectorIndexError:

@@ -7,12 +7,12 @@ embedders are loaded when the first text needs them: counting and listing cost n
 from __future__ import annotations
 
 from collections.abc import Callable, Generator, Iterator, Sequence
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from tui.core.checkpoints import Checkpoint
-from tui.core.errors import IndexChanged, IndexMismatch
+from tui.core.errors import IndexChanged, IndexMismatch, IndexMissing
 from tui.core.records import Finding, Hit, IndexInfo, IndexKind, NamespaceInfo, Page, QueryMode, Record, SparseVector
 from tui.index.embedded_health import examine
 
@@ -247,9 +247,10 @@ class EmbeddedStore:
         return examine(self.path, self.info, self._check_model)
 
     def _existing(self) -> Database | None:
-        """Returns the open database, or None while there is no file."""
+        """Returns the open database, or None while there is none, as when its making was interrupted."""
         if self._opened is None and self.path.exists():
-            self._opened = self._open(None)
+            with suppress(IndexMissing):
+                self._opened = self._open(None)
         return self._opened
 
     def _database(self) -> Database:
