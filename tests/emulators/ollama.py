@@ -140,7 +140,8 @@ class OllamaEmulator:
         except Refused as error:
             document = {"error": error.message, **error.extra}
             await out.send(error.status, "application/json; charset=utf-8", go_json(document).encode())
-        self._changed.set()
+        finally:
+            self._changed.set()
 
     async def _route(self, request: Request, out: Responder) -> None:
         methods = _ROUTES.get(request.path)

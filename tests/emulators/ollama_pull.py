@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
+import itertools
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any
@@ -103,12 +104,15 @@ async def pull(world: World, registry: Registry, request: Request, out: Responde
 async def _run(world: World, registry: Registry, name: str, stream: ObjectStream | None) -> None:
     offered = registry.offers.get(name)
     layers = offered[1] if offered else ()
-    for number, event in enumerate(registry.events(layers)):
+    events = registry.events(layers)
+    for number in itertools.count():
         if number == registry.hold_after:
             await registry.gate.wait()
         if number == registry.fail_after:
             registry.fail_after = None
             raise Refused(500, registry.error)
+        if (event := next(events, None)) is None:
+            break
         if stream is not None:
             await stream.send(event)
         if offered is None:

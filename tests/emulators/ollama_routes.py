@@ -140,7 +140,7 @@ async def _generate(
     _check_capabilities(model, asked, body, kind)
     check_think(body.get("think"), model, asked, world.era)
     options = check_options(body.get("options"))
-    shift = body.get("shift") is not False
+    shift = body.get("shift") is not False or not world.era.since(0, 12, 6)
     out.phase = "load"
     runner = await world.memory.acquire(model, options, keep_alive, shift=shift)
     try:

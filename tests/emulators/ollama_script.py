@@ -62,7 +62,7 @@ def answer_from(messages: Sequence[Mapping[str, Any]], thinking: Sequence[str] =
         if passages := _passages(content):
             return Reply(tokens(_sentences(passages)), thinking)
     question = contents[-1].strip().splitlines()[-1:] if contents and contents[-1].strip() else ["nothing"]
-    return Reply(tokens(f"I was given no sources, so this is only a guess about: {question[0]}"), thinking)
+    return Reply(tokens(f"I was given no sources, so this is only a guess about: {question[0][:80]}"), thinking)
 
 
 def tokens(text: str) -> list[str]:

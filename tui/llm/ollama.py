@@ -10,7 +10,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from tui.core.clock import Clock
-from tui.core.errors import AnswererError, AnswerInterrupted, ModelMissing
+from tui.core.errors import AnswererError, AnswerInterrupted, ModelMissing, PromptTooLong
 from tui.core.text import clean, clean_line
 from tui.llm.base import AnswerFinished, AnswerPart, Availability, ModelLoading, Prompt, TextDelta, ThinkingDelta
 from tui.llm.ollama_client import OllamaClient
@@ -199,7 +199,12 @@ class OllamaAnswerer:
             return True
         return counted < SUSPICIOUS_SHARE * estimate and (window is None or estimate > window / 2)
 
-    def _wrote_nothing(self, progress: _Progress, reason: str) -> AnswerInterrupted:
+    def _wrote_nothing(self, progress: _Progress, reason: str) -> AnswererError:
+        if not progress.thought and reason == "length":
+            return PromptTooLong(
+                f"The prompt left {self.name} no room in its context window to write an answer.",
+                hint="Use fewer sources (RAGFOOD_TOP_K), or give Ollama a larger window: OLLAMA_CONTEXT_LENGTH there.",
+            )
         if not progress.thought:
             return AnswerInterrupted(f"{self.name} finished without writing anything.", hint="Ask again.")
         cut = " until its limit of tokens was used up" if reason == "length" else ""

@@ -105,7 +105,7 @@ class OllamaClient:
         vectors = document.get("embeddings")
         if not isinstance(vectors, list) or len(vectors) != len(inputs) or not all(map(_is_vector, vectors)):
             raise AnswererUnavailable(
-                f"Ollama answered {model} with something other than {len(inputs)} vectors.",
+                f"Ollama answered {shorten(model)} with something other than {len(inputs)} vectors.",
                 hint="Check that RAGFOOD_EMBED_MODEL names an embedding model.",
             )
         return cast("list[list[float]]", vectors)
@@ -135,7 +135,7 @@ class OllamaClient:
                     await _drain(objects)
                     return
         raise AnswerInterrupted(
-            f"{model} ended its answer without saying that it was done.",
+            f"{shorten(model)} ended its answer without saying that it was done.",
             hint="What came before is kept. Small models can get stuck repeating themselves; ask again.",
         )
 
@@ -175,7 +175,7 @@ class OllamaClient:
                         chunk = await anext(received, b"")
                 except TimeoutError as error:
                     raise AnswerInterrupted(
-                        f"{model} has written nothing for {self._timeouts.stall:.0f} s; the connection was closed.",
+                        f"{shorten(model)} has written nothing for {self._timeouts.stall:.0f} s and was stopped.",
                         hint="What came before is kept. See whether the machine running Ollama is overloaded.",
                     ) from error
                 yield chunk
@@ -283,7 +283,8 @@ class OllamaClient:
             )
         return AnswererUnavailable(
             f"Ollama cannot be reached at {self.host.address}.",
-            hint="Check OLLAMA_HOST and the network, and that Ollama listens there (OLLAMA_HOST=0.0.0.0 on its side).",
+            hint="Check OLLAMA_HOST, the network, and that Ollama listens there (OLLAMA_HOST=0.0.0.0 on its side)"
+            + ("." if self.host.is_private else "; a proxy variable may be in the way."),
         )
 
     def _not_ollama(self, what: str) -> AnswererUnavailable:

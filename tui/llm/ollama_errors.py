@@ -95,6 +95,7 @@ def error_from(report: ServerReport, host: OllamaHost, model: str, *, key_withhe
     """Returns the typed error for a report. `key_withheld` says that a key is set but was not sent in the clear."""
     if not report.from_ollama:
         return _foreign(report, host)
+    model = shorten(model, 100)
     text, said = report.message.lower(), shorten(report.message, _QUOTED).rstrip(".")
     if report.kind == "exceed_context_size_error" or ("context" in text and any(word in text for word in _OVERFLOW)):
         return _too_long(report, model)

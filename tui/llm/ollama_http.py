@@ -78,7 +78,7 @@ def open_session(host: OllamaHost, api_key: Secret | None, timeouts: Timeouts) -
             },
             auth=_signing(host, api_key),
         )
-    except (ImportError, ValueError) as error:
+    except (ImportError, ValueError, httpx.InvalidURL) as error:
         raise AnswererUnavailable(
             "The proxy that the environment names for Ollama cannot be used.",
             hint=f"Check HTTP_PROXY, HTTPS_PROXY and ALL_PROXY, or add {host.host} to NO_PROXY.",
