@@ -26,7 +26,8 @@ class EmbeddedIndex:
     """A `FillableIndex` in a local file: dense and keyword search, no account, no server.
 
     Making one touches neither the file nor the embedders; both wait for the first call that needs them. `dense`,
-    `sparse` and `relevance` load what embeds and judges, on the index's own thread. The file is created by the first write.
+    `sparse` and `relevance` load what embeds and judges, on the index's own thread. The file is created by the
+    first write.
 
     A query waits for at most one step of a write: the embedding of a few texts, or one commit.
     """
