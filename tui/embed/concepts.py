@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from tui.embed.lexicon import Lexicon, Term
+from tui.embed.lexicon import MISSPELT, Lexicon, Term
 from tui.embed.words import FUNCTION_WORDS, STOP_WORDS, split_words, stem
 
 
@@ -14,11 +14,14 @@ class Concept:
     """One thing a question asks for.
 
     `words` are the folded words as asked; `terms` maps every term that answers it to its strength, the concept's own
-    term at 1.
+    term at 1. `named` is whether the lexicon has it, as spelt or as meant; `beyond` whether it asks for what no
+    description of food tells.
     """
 
     words: tuple[str, ...]
     terms: Mapping[Term, float]
+    named: bool = False
+    beyond: bool = False
 
 
 def concepts_of(question: str, lexicon: Lexicon) -> tuple[Concept, ...]:
@@ -41,9 +44,19 @@ def _read(words: list[str], lexicon: Lexicon, ignored: frozenset[str]) -> list[C
             position += 1
             continue
         own = tuple(stems[position : position + length])
-        concepts.append(Concept(tuple(words[position : position + length]), {own: 1.0, **lexicon.related(own)}))
+        concepts.append(_concept(tuple(words[position : position + length]), own, lexicon))
         position += length
     return concepts
+
+
+def _concept(words: tuple[str, ...], own: Term, lexicon: Lexicon) -> Concept:
+    terms = {**lexicon.related(own), own: 1.0}
+    named, beyond = lexicon.names(own), lexicon.is_beyond(own)
+    meant = None if named or beyond or len(own) > 1 else lexicon.spelling_of(own[0])
+    if meant is not None:
+        guessed = {meant: 1.0, **lexicon.related(meant)}
+        terms |= {term: MISSPELT * strength for term, strength in guessed.items() if term != own}
+    return Concept(words, terms, named or meant is not None, beyond)
 
 
 def _phrase_length(stems: list[str], position: int, lexicon: Lexicon) -> int:

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Final
 import numpy as np
 
 from tui.embed.bm25 import term_index
+from tui.embed.calibration import ABSENT_BELOW, WEIGHT_OF_ABSENT, WEIGHT_OF_BEYOND, WEIGHT_OF_PLAIN
 from tui.embed.concepts import Concept, concepts_of
 from tui.embed.words import FUNCTION_WORDS, split_words, stem
 
@@ -21,7 +22,10 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from tui.embed.builtin import BuiltinEmbedder
-    from tui.embed.lexicon import Lexicon
+    from tui.embed.lexicon import Lexicon, Term
+
+Frequencies = Callable[[Sequence[int]], tuple[Mapping[int, int], int]]
+"""Tells, for term coordinates of `bm25.term_index`, in how many records each occurs, and how many records there are."""
 
 CLOSE: Final = 0.35
 """Cosine of two words below which they have nothing to do with each other in the built-in model."""
@@ -49,12 +53,12 @@ class Evidence:
         self._embedder = embedder
         self._lexicon = lexicon
 
-    def read(self, text: str, frequencies: Callable[[Sequence[int]], tuple[Mapping[int, int], int]]) -> Question:
-        """Takes a question apart.
+    def concepts(self, text: str) -> tuple[Concept, ...]:
+        """Returns what a question asks for."""
+        return concepts_of(text, self._lexicon)
 
-        `frequencies` tells, for term coordinates of `bm25.term_index`, in how many of how many records each occurs. A
-        concept's weight is the IDF of its most frequent term: what no record mentions weighs most.
-        """
+    def read(self, text: str, frequencies: Frequencies) -> Question:
+        """Takes a question apart. A rare concept weighs more than a common one, one that no record has weighs most."""
         concepts = concepts_of(text, self._lexicon)
         vectors = np.zeros((len(concepts), self._embedder.dimension), np.float32)
         for row, concept in enumerate(concepts):
@@ -82,6 +86,9 @@ class Evidence:
         table: NDArray[np.float64] = np.clip((cosines - CLOSE) / (1 - CLOSE), 0, 1) * MEANING
         stems = [(stem(word),) for word in words]
         for column, concept in enumerate(question.concepts):
+            if concept.beyond:
+                table[:, column] = 0.0
+                continue
             for row, term in enumerate(stems):
                 strength = concept.terms.get(term)
                 if strength is not None and strength > table[row, column]:
@@ -98,18 +105,36 @@ def _add_phrases(strengths: NDArray[np.float64], concepts: Sequence[Concept], ba
     """Raises a concept's strength where a phrase that stands for it has all its words in the text."""
     stems: set[str] | None = None
     for column, concept in enumerate(concepts):
-        for term, strength in concept.terms.items():
+        for term, strength in () if concept.beyond else concept.terms.items():
             if len(term) > 1 and strength > strengths[column]:
                 stems = stems if stems is not None else set(map(stem, bag))
                 if stems.issuperset(term):
                     strengths[column] = strength
 
 
-def _weights(
-    concepts: Sequence[Concept], frequencies: Callable[[Sequence[int]], tuple[Mapping[int, int], int]]
-) -> NDArray[np.float64]:
-    """IDF of each concept, ``ln((N - n + 0.5) / (n + 0.5) + 1)`` as Upstash defines it, of its most frequent term."""
-    single = [[term_index(term[0]) for term in concept.terms if len(term) == 1] for concept in concepts]
-    found, total = frequencies(sorted({index for indices in single for index in indices}))
-    counts = [max((found.get(index, 0) for index in indices), default=0) for indices in single]
-    return np.array([math.log((total - n + 0.5) / (n + 0.5) + 1) for n in counts])
+def _weights(concepts: Sequence[Concept], frequencies: Frequencies) -> NDArray[np.float64]:
+    """The square root of each concept's IDF, times what its kind weighs.
+
+    IDF is Upstash's, ``ln((N - n + 0.5) / (n + 0.5) + 1)``, of the concept's most frequent single term.
+    """
+    indices = {term_index(word) for concept in concepts for term in concept.terms for word in term}
+    found, total = frequencies(sorted(indices))
+
+    def count(term: Term) -> int:
+        return min(found.get(term_index(word), 0) for word in term)
+
+    weights = []
+    for concept in concepts:
+        most = max((count(term) for term in concept.terms if len(term) == 1), default=0)
+        idf = math.log((total - most + 0.5) / (most + 0.5) + 1)
+        absent = not any(count(term) for term, strength in concept.terms.items() if strength >= ABSENT_BELOW)
+        weights.append(math.sqrt(idf) * _kind_weight(concept, absent))
+    return np.array(weights)
+
+
+def _kind_weight(concept: Concept, absent: bool) -> float:
+    if concept.beyond:
+        return WEIGHT_OF_BEYOND
+    if not concept.named:
+        return WEIGHT_OF_PLAIN
+    return WEIGHT_OF_ABSENT if absent else 1.0

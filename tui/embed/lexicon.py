@@ -1,15 +1,16 @@
 """What words of a food question can stand for: places within places, and the synonyms and kinds of the kitchen.
 
-The knowledge is in two text files beside this module, `places.txt` and `culinary.txt`; their heads explain their
-formats. Terms are compared as tuples of stems, so "grilled meats" finds "grilled meat".
+The knowledge is in three text files beside this module, `places.txt`, `culinary.txt` and `beyond.txt`; their heads
+explain their formats. Terms are compared as tuples of stems, so "grilled meats" finds "grilled meat".
 """
 
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from functools import lru_cache
 from pathlib import Path
+from string import ascii_lowercase
 from typing import Final, TypeAlias
 
 from tui.embed.words import split_words, stem
@@ -17,12 +18,15 @@ from tui.embed.words import split_words, stem
 Term: TypeAlias = tuple[str, ...]
 """The stems of a word or a phrase."""
 
-# How strongly one term stands for another, from 0 to 1: the same thing, a kind of it, a part of it, what it is part of.
+# How strongly one term stands for another, from 0 to 1: the same thing, a kind of it, a place inside it, a place around
+# it, what a misspelt word was meant to be.
 SAME: Final = 0.95
 KIND: Final = 0.8
 INSIDE: Final = 0.85
 AROUND: Final = 0.45
+MISSPELT: Final = 0.85
 
+_SHORTEST_MISSPELT = 5
 _FOLDER = Path(__file__).parent
 
 
@@ -32,18 +36,38 @@ def term_of(text: str) -> Term:
 
 
 class Lexicon:
-    """Related terms of a term, each with the strength at which it stands for it."""
+    """Related terms of a term, each with the strength at which it stands for it, and the terms beyond any food."""
 
-    def __init__(self, related: Mapping[Term, Mapping[Term, float]]) -> None:
+    def __init__(self, related: Mapping[Term, Mapping[Term, float]], beyond: Collection[Term] = ()) -> None:
         self._related = related
-        self.longest: Final = max(map(len, related), default=1)
+        self._beyond = frozenset(beyond)
+        self._named = frozenset(related).union(*related.values())
+        self.longest: Final = max(map(len, (*related, *beyond)), default=1)
+
+    def names(self, term: Term) -> bool:
+        """Whether the files have the term at all, as a place, an ingredient, a dish, a method or an occasion."""
+        return term in self._named
+
+    def spelling_of(self, word: str) -> Term | None:
+        """Returns the term that a misspelt stem most likely means: one slip away, with the same first letter.
+
+        Words under five letters are left alone, since they are one slip from too many others.
+        """
+        if len(word) < _SHORTEST_MISSPELT or not word.isalpha():
+            return None
+        slips = (slip for slip in _one_slip(word) if slip[:1] == word[0] and (slip,) in self._named)
+        return next(((slip,) for slip in slips), None)
+
+    def is_beyond(self, term: Term) -> bool:
+        """Whether a term asks for what a description of food does not tell, such as a price."""
+        return term in self._beyond
 
     def related(self, term: Term) -> Mapping[Term, float]:
         """Returns the terms that can stand for `term` with their strengths; empty for an unknown term."""
         return self._related.get(term, {})
 
     def __contains__(self, term: object) -> bool:
-        return term in self._related
+        return term in self._related or term in self._beyond
 
 
 @lru_cache(maxsize=1)
@@ -53,7 +77,17 @@ def food_lexicon() -> Lexicon:
     for term, other, strength in (*_culinary(_lines("culinary.txt")), *_places(_lines("places.txt"))):
         if term and other and term != other:
             related[term][other] = max(strength, related[term].get(other, 0.0))
-    return Lexicon(related)
+    beyond = {term for line in _lines("beyond.txt") for term in _terms(line)}
+    return Lexicon(related, beyond - related.keys())
+
+
+def _one_slip(word: str) -> Iterator[str]:
+    """Every spelling that one wrong key makes: letters swapped, left out, added, or mistaken."""
+    halves = [(word[:cut], word[cut:]) for cut in range(len(word) + 1)]
+    yield from (head + tail[1] + tail[0] + tail[2:] for head, tail in halves if len(tail) > 1)
+    yield from (head + letter + tail for head, tail in halves for letter in ascii_lowercase)
+    yield from (head + tail[1:] for head, tail in halves if tail)
+    yield from (head + letter + tail[1:] for head, tail in halves if tail for letter in ascii_lowercase)
 
 
 def _lines(name: str) -> list[str]:

@@ -30,6 +30,12 @@ mean name names nice option options people person popular possible recommend rec
 recommendations recomend show someone somebody sort sorts suggest suggested suggestion suggestions tell think
 traditional traditionally try trying type types typical typically variety various wanna
 """
+_FILLER_WORDS = """
+actually amazing around authentic based basically bit bunch called certain coming common commonly country countries
+culture cultures day days decent different favorite favourite favorites favourites famous going guys honest known
+kinda local lot lots main mainly maybe national native new people place places pretty proper random real sort stuff
+super thing things time try version way ways weird whole world year years
+"""
 _FOOD_WORDS = """
 bite consume consumed cuisine cuisines dish dishes eat eaten eating eats edible food foods foodstuff have meal meals
 recipe recipes serve served serves serving speciality specialities specialty specialties tasty delicious yummy
@@ -38,7 +44,7 @@ recipe recipes serve served serves serving speciality specialities specialty spe
 FUNCTION_WORDS = frozenset(_FUNCTION_WORDS.split())
 """Words that carry no topic in any text."""
 
-STOP_WORDS = FUNCTION_WORDS | frozenset(_ASKING_WORDS.split()) | frozenset(_FOOD_WORDS.split())
+STOP_WORDS = FUNCTION_WORDS | frozenset((_ASKING_WORDS + _FILLER_WORDS + _FOOD_WORDS).split())
 """Words that carry no topic in a question put to a food knowledge base."""
 
 _WORD = re.compile(r"[^\W_]+")
