@@ -54,7 +54,7 @@ def _folder(path: Path) -> Finding:
 def _records(held: IndexInfo) -> Finding:
     where = f"namespace {shorten(held.namespace)}" if held.namespace else "the default namespace"
     if held.records:
-        return Finding("records", "ok", f"{held.records:,} records in {where}.")
+        return Finding("records", "ok", f"{held.records:,} record{'s' * (held.records != 1)} in {where}.")
     return Finding("records", "warning", f"There are no records in {where}.", "Run: ragfood index upsert")
 
 

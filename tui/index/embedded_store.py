@@ -37,7 +37,6 @@ _BEFORE_COMMIT = ".before_commit"
 _NO_FILE = "no file"
 
 
-
 class _Unwanted(Exception):
     """Takes back the write under way."""
 
