@@ -7,8 +7,10 @@ concept of the question the best match among the words of the text, weighted by 
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
+from itertools import chain
 from typing import TYPE_CHECKING, Final
 
 import numpy as np
@@ -33,7 +35,8 @@ CLOSE: Final = 0.35
 MEANING: Final = 0.75
 """Strength of a word of equal meaning that is neither the concept's own nor in the lexicon: below a known synonym."""
 
-_MAX_WORDS = 4000
+_MAX_CHARACTERS = 20_000
+"""Of a text that are looked at; what a longer one is about is said by then."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,48 +71,73 @@ class Evidence:
 
     def cover(self, question: Question, texts: Sequence[str]) -> NDArray[np.float64]:
         """Returns the strength of each concept in each text, shape (len(texts), len(concepts)), from 0 to 1."""
-        bags = [_bag(text) for text in texts]
-        vocabulary = {word: row for row, word in enumerate(dict.fromkeys(word for bag in bags for word in bag))}
         strengths = np.zeros((len(texts), len(question.concepts)))
+        bags = [_bag(text) for text in texts]
+        vocabulary = {word: row for row, word in enumerate(dict.fromkeys(chain.from_iterable(bags)))}
         if not vocabulary or not question.concepts:
             return strengths
-        table = self._word_strengths(question, list(vocabulary))
-        for row, bag in enumerate(bags):
-            if bag:
-                strengths[row] = table[[vocabulary[word] for word in bag]].max(axis=0)
-                _add_phrases(strengths[row], question.concepts, bag)
+        stems = _rows_by_stem(vocabulary)
+        table = self._word_strengths(question, vocabulary, stems)
+        filled = [row for row, bag in enumerate(bags) if bag]
+        flat = [vocabulary[word] for row in filled for word in bags[row]]
+        starts = np.cumsum([0, *(len(bags[row]) for row in filled[:-1])])
+        strengths[filled] = np.maximum.reduceat(table[flat], starts, axis=0)
+        _add_phrases(strengths, question.concepts, bags, stems)
         return strengths
 
-    def _word_strengths(self, question: Question, words: list[str]) -> NDArray[np.float64]:
+    def _word_strengths(
+        self, question: Question, vocabulary: Mapping[str, int], stems: Mapping[str, Sequence[int]]
+    ) -> NDArray[np.float64]:
         """Strength of every concept in every single word, shape (words, concepts)."""
-        cosines = self._embedder.embed_words(words).astype(np.float64) @ question.vectors.T.astype(np.float64)
-        table: NDArray[np.float64] = np.clip((cosines - CLOSE) / (1 - CLOSE), 0, 1) * MEANING
-        stems = [(stem(word),) for word in words]
+        cosines = self._embedder.embed_words(list(vocabulary)) @ question.vectors.T
+        table: NDArray[np.float64] = np.clip((cosines.astype(np.float64) - CLOSE) / (1 - CLOSE), 0, 1) * MEANING
         for column, concept in enumerate(question.concepts):
             if concept.beyond:
                 table[:, column] = 0.0
                 continue
-            for row, term in enumerate(stems):
-                strength = concept.terms.get(term)
-                if strength is not None and strength > table[row, column]:
-                    table[row, column] = strength
+            for term, strength in concept.terms.items():
+                if len(term) == 1:
+                    for row in stems.get(term[0], ()):
+                        table[row, column] = max(strength, table[row, column])
         return table
 
 
-def _bag(text: str) -> dict[str, None]:
-    """The distinct topical words of a text in order."""
-    return dict.fromkeys(word for word in split_words(text)[:_MAX_WORDS] if word not in FUNCTION_WORDS)
+@lru_cache(maxsize=512)
+def _bag(text: str) -> tuple[str, ...]:
+    """The distinct topical words of a text in order. Kept for a while: neighbouring questions meet the same records."""
+    words = split_words(text[:_MAX_CHARACTERS])
+    return tuple(dict.fromkeys(word for word in words if word not in FUNCTION_WORDS))
 
 
-def _add_phrases(strengths: NDArray[np.float64], concepts: Sequence[Concept], bag: Mapping[str, None]) -> None:
-    """Raises a concept's strength where a phrase that stands for it has all its words in the text."""
-    stems: set[str] | None = None
-    for column, concept in enumerate(concepts):
-        for term, strength in () if concept.beyond else concept.terms.items():
-            if len(term) > 1 and strength > strengths[column]:
-                stems = stems if stems is not None else set(map(stem, bag))
-                if stems.issuperset(term):
-                    strengths[column] = strength
+def _rows_by_stem(vocabulary: Mapping[str, int]) -> dict[str, list[int]]:
+    rows: dict[str, list[int]] = {}
+    for word, row in vocabulary.items():
+        rows.setdefault(stem(word), []).append(row)
+    return rows
+
+
+def _add_phrases(
+    strengths: NDArray[np.float64],
+    concepts: Sequence[Concept],
+    bags: Sequence[Sequence[str]],
+    known: Collection[str],
+) -> None:
+    """Raises a concept's strength where a phrase that stands for it has all its words in the text.
+
+    `known` are the stems of all the texts; a phrase with another word is in none of them.
+    """
+    phrases = [
+        (column, term, strength)
+        for column, concept in enumerate(concepts)
+        if not concept.beyond
+        for term, strength in concept.terms.items()
+        if len(term) > 1 and all(word in known for word in term)
+    ]
+    for row, bag in enumerate(bags if phrases else ()):
+        stems = set(map(stem, bag))
+        for column, term, strength in phrases:
+            if strength > strengths[row, column] and stems.issuperset(term):
+                strengths[row, column] = strength
 
 
 def _weights(concepts: Sequence[Concept], frequencies: Frequencies) -> NDArray[np.float64]:

@@ -10,7 +10,7 @@ import numpy as np
 
 from tui.core.records import SparseVector
 from tui.embed.bm25 import MAX_NONZERO, term_index
-from tui.embed.calibration import BEYOND_FACTOR, FULL, SIMILARITY_SHARE
+from tui.embed.calibration import BEYOND_FACTOR, CURVE, SIMILARITY_SHARE
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -45,7 +45,7 @@ class Relevance:
         evidence = SIMILARITY_SHARE * similarities + (1 - SIMILARITY_SHARE) * coverage
         if any(concept.beyond for concept in read.concepts):
             evidence = evidence * BEYOND_FACTOR
-        relevance = np.clip(evidence / FULL, 0.0, 1.0)
+        relevance = 1.0 - (1.0 - np.clip(evidence, 0.0, 1.0)) ** CURVE
         return [Judgement(float(r), float(c)) for r, c in zip(relevance, np.clip(coverage, 0.0, 1.0), strict=True)]
 
     def widen(self, question: str) -> SparseVector:
