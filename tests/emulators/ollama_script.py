@@ -71,8 +71,9 @@ def tokens(text: str) -> list[str]:
 
 
 def _passages(content: str) -> list[tuple[str, str]]:
-    found = [(bracketed or bare, text) for bracketed, bare, text in _PASSAGE.findall(content)]
-    return [(number, " ".join(text.split())) for number, text in found if text.strip()]
+    found = [(bracketed or bare, text.strip()) for bracketed, bare, text in _PASSAGE.findall(content)]
+    # Where a passage has several lines, the first one is its heading.
+    return [(number, " ".join((text.partition("\n")[2] or text).split())) for number, text in found if text]
 
 
 def _sentences(passages: Sequence[tuple[str, str]]) -> str:

@@ -11,6 +11,7 @@ import pytest
 from tests.emulators.ollama import OllamaEmulator
 from tests.emulators.ollama_models import THINKER
 from tests.emulators.ollama_script import Reply
+from tests.emulators.ollama_thread import emulator_thread
 
 
 @pytest.fixture(params=["0.24.0", "0.33.0"])
@@ -115,3 +116,10 @@ async def test_a_cancelled_chat_is_noticed(emulator: OllamaEmulator, client: oll
         await task
     await emulator.until_disconnected("/api/chat", "load")
     await emulator.until(lambda: emulator.memory.aborted_loads == ["llama3.2:latest"])
+
+
+def test_the_blocking_client_against_an_emulator_on_a_thread() -> None:
+    with emulator_thread() as emulator, ollama.Client(emulator.url, trust_env=False) as client:
+        chunks = list(client.chat("llama3.2", MESSAGES, stream=True))
+    assert chunks[-1].done
+    assert [request.path for request in emulator.requests] == ["/api/chat"]

@@ -90,6 +90,13 @@ class Collected:
         return thinking_of(self.parts)
 
 
+async def collect(answerer: OllamaAnswerer, prompt: Prompt, into: Collected | None = None) -> Collected:
+    into = into or Collected()
+    async for part in answerer.stream(prompt):
+        into.parts.append(part)
+    return into
+
+
 @pytest.fixture
 def collected() -> Collected:
     return Collected()

@@ -150,13 +150,17 @@ class OllamaAnswerer:
         """Remembers what the model can do. Raises `ModelMissing`."""
         installed = await self._client.tags()
         found = next((each for each in installed if same_model(each.name, self._model)), None)
-        if found is None or found.capabilities is None:
-            try:
-                self._capabilities = (await self._client.show(self._model)).capabilities
-            except ModelMissing as error:
-                raise self._missing_among(installed) from error
-        else:
+        if found is not None and found.capabilities is not None:
             self._capabilities = found.capabilities
+            return
+        try:
+            self._capabilities = (await self._client.show(self._model)).capabilities
+        except ModelMissing as error:
+            raise self._missing_among(installed) from error
+        except AnswererError:
+            # It is installed, and what it can do shows when it is asked.
+            if found is None:
+                raise
 
     async def _missing(self) -> ModelMissing:
         try:

@@ -157,7 +157,7 @@ class OllamaClient:
                     raise self._not_ollama("a line without end") from error
                 for line in filter(None, complete):
                     value = self._object(line)
-                    if "error" in value:
+                    if value.get("error"):
                         raise error_from(report_of(200 if begun else 500, value), self.host, model)
                     if not begun and not is_chat_object(value):
                         raise self._not_ollama("JSON of another kind")
@@ -215,7 +215,7 @@ class OllamaClient:
                 hint="It may be busy loading a model; try again, or restart `ollama serve`.",
             ) from error
         value = self._object(body)
-        if "error" in value:
+        if value.get("error"):
             raise error_from(report_of(500, value), self.host, model)
         return value
 

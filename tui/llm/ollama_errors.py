@@ -25,6 +25,7 @@ from tui.llm.ollama_models import same_family
 _QUOTED = 300
 _OVERFLOW = ("exceed", "longer than", "too long", "too large", "larger than")
 _MEMORY = ("more system memory", "out of memory", "out-of-memory", "cudamalloc failed", "resource limitations")
+_WITHHELD = "A secret is set but never sent over plain http to another machine: use https:// in OLLAMA_HOST."
 _CHOOSE = "Choose another model with RAGFOOD_MODEL."
 
 
@@ -94,12 +95,17 @@ def _count(value: object) -> int | None:
 def error_from(report: ServerReport, host: OllamaHost, model: str, *, key_withheld: bool = False) -> AnswererError:
     """Returns the typed error for a report. `key_withheld` says that a key is set but was not sent in the clear."""
     if not report.from_ollama:
-        return _foreign(report, host)
+        return _foreign(report, host, key_withheld)
     model = shorten(model, 100)
     text, said = report.message.lower(), shorten(report.message, _QUOTED).rstrip(".")
     if report.kind == "exceed_context_size_error" or ("context" in text and any(word in text for word in _OVERFLOW)):
         return _too_long(report, model)
-    if report.status == 404 or (text.startswith("model ") and text.rstrip().endswith("not found")):
+    if report.status == 200:
+        return AnswerInterrupted(
+            f"Ollama stopped in the middle of the answer: {said or 'no reason given'}.",
+            hint="What came before is kept. Ask again; if it happens again, see the log of `ollama serve`.",
+        )
+    if model and (report.status == 404 or text.startswith("model ")) and "not found" in text:
         return model_missing(host, model, None)
     if report.status in (429, 503) or "server busy" in text:
         return AnswererBusy(
@@ -115,18 +121,23 @@ def error_from(report: ServerReport, host: OllamaHost, model: str, *, key_withhe
         )
     if "does not support" in text or "invalid model name" in text or "model is required" in text:
         return AnswererUnavailable(f"{model} cannot be used for this: {said}.", hint=_CHOOSE)
-    if report.status == 200:
-        return AnswerInterrupted(
-            f"Ollama stopped in the middle of the answer: {said or 'no reason given'}.",
-            hint="What came before is kept. Ask again; if it happens again, see the log of `ollama serve`.",
-        )
     return AnswererUnavailable(
         f"Ollama failed with status {report.status}: {said or 'no reason given'}.",
         hint="Ask again; if it happens again, see the log of `ollama serve`.",
     )
 
 
-def _foreign(report: ServerReport, host: OllamaHost) -> AnswererError:
+def _foreign(report: ServerReport, host: OllamaHost, key_withheld: bool) -> AnswererError:
+    if report.status in (401, 407):
+        return AnswererUnavailable(
+            f"Something in front of Ollama at {host.address} asks for a login (status {report.status}).",
+            hint=_WITHHELD if key_withheld else "Give it in OLLAMA_HOST, as in https://user:password@host.",
+        )
+    if report.status in (502, 503, 504):
+        return AnswererUnavailable(
+            f"Something in front of Ollama at {host.address} cannot reach it (status {report.status}).",
+            hint="See whether `ollama serve` runs behind it; if a proxy is not meant to be there, add it to NO_PROXY.",
+        )
     if report.status == 403 and not report.message:
         return AnswererUnavailable(
             f"Ollama at {host.address} refuses requests under that name (status 403 without a reason).",
@@ -164,7 +175,7 @@ def _unauthorised(
     report: ServerReport, host: OllamaHost, model: str, said: str, key_withheld: bool
 ) -> AnswererUnavailable:
     if key_withheld:
-        hint = "A key is set but is never sent over plain http to another machine: use https:// in OLLAMA_HOST."
+        hint = _WITHHELD
     elif report.signin_url or host.is_loopback:
         hint = f"{model} runs in Ollama's cloud: `ollama signin` there, or choose a local model with RAGFOOD_MODEL."
     else:
