@@ -14,7 +14,7 @@ SIMILARITY_SHARE: Final = 0.4
 Anything from 0.3 to 0.5 ranks about equally well."""
 
 CURVE: Final = 1.5
-"""Relevance is ``1 - (1 - evidence) ** CURVE``: it never reaches 1 early, and spreads what is seen over the whole bar."""
+"""Relevance is ``1 - (1 - evidence) ** CURVE``: never 1 too early, and what is seen fills the whole bar."""
 
 GATE: Final = 0.39
 """Relevance below which a record is no source: evidence of 0.28. On the data sets above it refuses 92 to 97 % of the
