@@ -34,10 +34,9 @@ class SourceCard(Guarded, Widget):
     DEFAULT_CSS = """
     SourceCard {
         height: auto;
-        padding: 0 1;
+        padding: 0 1 0 2;
         margin-bottom: 1;
         layout: vertical;
-        border-left: outer transparent;
         Horizontal { height: 1; }
         .number { width: auto; text-style: bold; margin-right: 1; }
         .heading { width: 1fr; height: 1; min-width: 4; text-style: bold; text-wrap: nowrap; text-overflow: ellipsis; }
@@ -48,7 +47,7 @@ class SourceCard(Guarded, Widget):
         .body { height: auto; padding-left: 2; }
         .more { height: auto; padding-left: 2; color: $text-muted; display: none; }
         &.-open .more { display: block; }
-        &.-current { border-left: outer $accent; }
+        &.-current { border-left: outer $accent; padding-left: 1; }
     }
     Sources:focus SourceCard.-current { background: $boost; }
     """
