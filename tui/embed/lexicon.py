@@ -139,7 +139,7 @@ def _places(lines: Iterable[str]) -> Iterator[tuple[Term, Term, float]]:
                 yield from ((asked, found, INSIDE) for found in names.get(part, [part]))
         for part in within:
             for asked in names.get(part, [part]):
-                strength = AROUND if part in names else INSIDE
+                strength = INSIDE if part in inside[place] and part not in names else AROUND
                 yield from ((asked, found, strength) for found in called)
 
 
