@@ -117,7 +117,7 @@ async def test_any_model_may_fill_a_new_index(tmp_path: Path) -> None:
 async def test_each_mode_finds_what_it_should(index: EmbeddedIndex) -> None:
     await index.upsert(RECORDS)
     for mode in QueryMode:
-        hits = await index.query("Dish 17 is a dumpling with token17", top_k=3, mode=mode)
+        hits = await index.query(RECORDS[17].text, top_k=3, mode=mode)
         assert hits[0].id == "food-17"
         assert len(hits) == 3
         assert [hit.score for hit in hits] == sorted((hit.score for hit in hits), reverse=True)
