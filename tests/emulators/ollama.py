@@ -67,7 +67,6 @@ class OllamaEmulator:
         self.port = port
         self.address = address
         self._canned: dict[str, list[Canned]] = {}
-        self._changed = asyncio.Event()
         self._connections: set[Connection] = set()
         self._server: asyncio.Server | None = None
 
@@ -106,11 +105,10 @@ class OllamaEmulator:
         return [request.body for request in self.requests if request.path == path]
 
     async def until(self, condition: Callable[[], bool]) -> None:
-        """Waits for something that a request, a disconnect or a reply brings about."""
+        """Waits until something is so, whoever brings it about; fails after `WAIT_SECONDS`."""
         async with asyncio.timeout(WAIT_SECONDS):
             while not condition():
-                self._changed.clear()
-                await self._changed.wait()
+                await asyncio.sleep(0.001)
 
     async def until_disconnected(self, path: str, phase: str) -> None:
         await self.until(lambda: (path, phase) in self.disconnects)
@@ -125,11 +123,9 @@ class OllamaEmulator:
 
     def _on_disconnect(self, request: Request, responder: Responder) -> None:
         self.disconnects.append((request.path, responder.phase))
-        self._changed.set()
 
     async def _handle(self, request: Request, out: Responder) -> None:
         self.requests.append(request)
-        self._changed.set()
         try:
             if canned := self._canned.get(request.path):
                 await _send_canned(out, canned.pop(0))
@@ -140,8 +136,6 @@ class OllamaEmulator:
         except Refused as error:
             document = {"error": error.message, **error.extra}
             await out.send(error.status, "application/json; charset=utf-8", go_json(document).encode())
-        finally:
-            self._changed.set()
 
     async def _route(self, request: Request, out: Responder) -> None:
         methods = _ROUTES.get(request.path)

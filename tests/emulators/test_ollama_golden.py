@@ -176,6 +176,20 @@ async def test_errors_before_and_after_the_first_object(new: OllamaEmulator) -> 
     assert body.endswith(b'\r\n20\r\n{"error":"no \\u003cluck\\u003e"}\n\r\n0\r\n\r\n')
 
 
+async def test_nothing_is_sent_before_the_first_object_exists(new: OllamaEmulator) -> None:
+    thought = asyncio.Event()
+    new.say(Reply(["Pho"], hold=thought))
+    reader, writer = await asyncio.open_connection("127.0.0.1", new.port)
+    body = b'{"model":"llama3.2","messages":[{"role":"user","content":"Hi"}]}'
+    writer.write(b"POST /api/chat HTTP/1.1\r\nHost: localhost\r\nContent-Length: %d\r\n\r\n%b" % (len(body), body))
+    await new.until_requested("/api/chat")
+    with pytest.raises(TimeoutError):
+        await asyncio.wait_for(reader.read(1), 0.02)
+    thought.set()
+    assert await reader.readline() == b"HTTP/1.1 200 OK\r\n"
+    writer.close()
+
+
 async def test_before_v0_12_6_every_error_of_a_stream_came_with_status_200() -> None:
     async with emulate("0.12.5") as emulator:
         emulator.say(Reply(["a"], error="no luck"))
@@ -242,6 +256,20 @@ async def test_a_pull_that_fails_is_resumed(new: OllamaEmulator) -> None:
     first = json.loads(wire.split(b"\r\n")[3])
     assert first["completed"] == 1_211_635_913
     assert (await ask(new, "POST", "/api/pull", b'{"model":"llama3.2","stream":false}'))[1] == b'{"status":"success"}'
+
+
+async def test_a_pull_whose_client_leaves_stops_and_is_resumed(new: OllamaEmulator) -> None:
+    new.registry.hold_after = 3
+    _, writer = await asyncio.open_connection("127.0.0.1", new.port)
+    body = b'{"model":"llama3.2"}'
+    writer.write(b"POST /api/pull HTTP/1.1\r\nHost: localhost\r\nContent-Length: %d\r\n\r\n%b" % (len(body), body))
+    await new.until(lambda: 1_211_635_913 in new.registry.partial.values())
+    writer.close()
+    await new.until_disconnected("/api/pull", "pull")
+    new.registry.hold_after = None
+    _, wire = await ask(new, "POST", "/api/pull", body)
+    assert b'"completed":807757275' not in wire
+    assert wire.endswith(b'{"status":"success"}\n\r\n0\r\n\r\n')
 
 
 async def test_a_pull_of_nothing(new: OllamaEmulator) -> None:

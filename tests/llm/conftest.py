@@ -1,14 +1,15 @@
 from __future__ import annotations
 
 import socket
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator
 
 import pytest
 
 from tests.emulators.ollama import OllamaEmulator
+from tests.llm.ollama_helpers import Collected, Make, prompt_of
 from tui.core.clock import SystemClock
 from tui.core.secret import Secret
-from tui.llm.base import AnswerPart, Message, Passage, Prompt, TextDelta, ThinkingDelta
+from tui.llm.base import Prompt
 from tui.llm.ollama import OllamaAnswerer
 from tui.llm.ollama_http import Timeouts
 from tui.llm.ollama_wire import ChatOptions
@@ -24,9 +25,6 @@ async def emulator() -> AsyncIterator[OllamaEmulator]:
 async def old_emulator() -> AsyncIterator[OllamaEmulator]:
     async with OllamaEmulator(version="0.24.0") as running:
         yield running
-
-
-Make = Callable[..., OllamaAnswerer]
 
 
 @pytest.fixture
@@ -54,47 +52,9 @@ async def make() -> AsyncIterator[Make]:
         await answerer.aclose()
 
 
-def prompt_of(text: str = "Which soups come with noodles?", system: str = "Answer from the sources.") -> Prompt:
-    return Prompt(
-        question=text,
-        passages=(Passage(1, "pho-1", "Pho", "Pho is a noodle soup."),),
-        messages=(Message("system", system), Message("user", text)),
-    )
-
-
 @pytest.fixture
 def prompt() -> Prompt:
     return prompt_of()
-
-
-def text_of(parts: list[AnswerPart]) -> str:
-    return "".join(part.text for part in parts if isinstance(part, TextDelta))
-
-
-def thinking_of(parts: list[AnswerPart]) -> str:
-    return "".join(part.text for part in parts if isinstance(part, ThinkingDelta))
-
-
-class Collected:
-    """What a stream yielded, and the error that ended it."""
-
-    def __init__(self) -> None:
-        self.parts: list[AnswerPart] = []
-
-    @property
-    def text(self) -> str:
-        return text_of(self.parts)
-
-    @property
-    def thinking(self) -> str:
-        return thinking_of(self.parts)
-
-
-async def collect(answerer: OllamaAnswerer, prompt: Prompt, into: Collected | None = None) -> Collected:
-    into = into or Collected()
-    async for part in answerer.stream(prompt):
-        into.parts.append(part)
-    return into
 
 
 @pytest.fixture

@@ -11,7 +11,7 @@ import pytest
 from tests.emulators.ollama import OllamaEmulator
 from tests.emulators.ollama_models import EMBEDDER, LLAMA, THINKER
 from tests.emulators.ollama_script import Canned, Reply
-from tests.llm.conftest import Collected, Make, collect, prompt_of
+from tests.llm.ollama_helpers import Collected, Make, collect, prompt_of
 from tui.core.errors import (
     AnswererUnavailable,
     SettingsError,
@@ -196,6 +196,17 @@ class TestStopping:
             await task
         await emulator.until_disconnected("/api/chat", "load")
         assert emulator.memory.loads == []
+
+    async def test_by_cancelling_while_the_prompt_is_read_closes_the_connection(
+        self, emulator: OllamaEmulator, make: Make, prompt: Prompt
+    ) -> None:
+        emulator.say(Reply(["Pho"], hold=asyncio.Event()))
+        task = asyncio.create_task(collect(make(emulator), prompt))
+        await emulator.until(lambda: bool(emulator.memory.loads))
+        task.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await task
+        await emulator.until_disconnected("/api/chat", "prompt")
 
     async def test_by_cancelling_between_two_words_closes_the_connection(
         self, emulator: OllamaEmulator, make: Make, prompt: Prompt, collected: Collected

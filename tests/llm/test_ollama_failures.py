@@ -8,7 +8,7 @@ import pytest
 from tests.emulators.ollama import OllamaEmulator
 from tests.emulators.ollama_models import LLAMA
 from tests.emulators.ollama_script import HOST_GUARD, PROXY_PAGE, Canned, Reply
-from tests.llm.conftest import Collected, Make, collect, prompt_of
+from tests.llm.ollama_helpers import Collected, Make, collect, prompt_of
 from tui.core.errors import (
     AnswererBusy,
     AnswererUnavailable,

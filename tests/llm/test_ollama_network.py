@@ -11,7 +11,7 @@ import pytest
 
 from tests.emulators.ollama import OllamaEmulator
 from tests.emulators.ollama_script import Canned, Reply
-from tests.llm.conftest import Make
+from tests.llm.ollama_helpers import Make
 from tui.core.errors import AnswererUnavailable, PromptTooLong
 from tui.core.secret import Secret
 from tui.llm.base import Message, Prompt
