@@ -107,7 +107,7 @@ class OllamaEmulator:
     async def until(self, condition: Callable[[], bool]) -> None:
         """Waits until something is so, whoever brings it about; fails after `WAIT_SECONDS`."""
         async with asyncio.timeout(WAIT_SECONDS):
-            while not condition():
+            while not condition():  # noqa: ASYNC110 - conditions may look at anything, also outside the emulator
                 await asyncio.sleep(0.001)
 
     async def until_disconnected(self, path: str, phase: str) -> None:
