@@ -119,7 +119,9 @@ class IndexFile:
         return int(self.connection.execute(statement).fetchone()[0])
 
     def _set_up(self, config: IndexConfig | None, checkpoint: Checkpoint) -> None:
-        state = self._recognise()
+        with self.reading():
+            # In one transaction: another process may be creating the file between two looks at it.
+            state = self._recognise()
         if state == "empty" and config is None:
             raise faults.missing(self.path)
         if state == "empty":
