@@ -25,11 +25,10 @@ def load_sparse() -> SparseEmbedder:
 
 
 def load_relevance() -> Any:
-    from tui.embed.relevance import Relevance
-
     from tui.embed.builtin import BuiltinEmbedder
     from tui.embed.evidence import Evidence
     from tui.embed.lexicon import food_lexicon
+    from tui.embed.relevance import Relevance
 
     return Relevance(Evidence(BuiltinEmbedder(), food_lexicon()))
 
