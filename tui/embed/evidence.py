@@ -73,13 +73,14 @@ class Evidence:
         """Returns the strength of each concept in each text, shape (len(texts), len(concepts)), from 0 to 1."""
         strengths = np.zeros((len(texts), len(question.concepts)))
         bags = [_bag(text) for text in texts]
-        vocabulary = {word: row for row, word in enumerate(dict.fromkeys(chain.from_iterable(bags)))}
-        if not vocabulary or not question.concepts:
+        words = list(frozenset().union(*bags))
+        if not words or not question.concepts:
             return strengths
+        vocabulary = dict(zip(words, range(len(words)), strict=True))
         stems = _rows_by_stem(vocabulary)
         table = self._word_strengths(question, vocabulary, stems)
         filled = [row for row, bag in enumerate(bags) if bag]
-        flat = [vocabulary[word] for row in filled for word in bags[row]]
+        flat = list(map(vocabulary.__getitem__, chain.from_iterable(bags)))
         starts = np.cumsum([0, *(len(bags[row]) for row in filled[:-1])])
         strengths[filled] = np.maximum.reduceat(table[flat], starts, axis=0)
         _add_phrases(strengths, question.concepts, bags, stems)
@@ -103,10 +104,9 @@ class Evidence:
 
 
 @lru_cache(maxsize=512)
-def _bag(text: str) -> tuple[str, ...]:
-    """The distinct topical words of a text in order. Kept for a while: neighbouring questions meet the same records."""
-    words = split_words(text[:_MAX_CHARACTERS])
-    return tuple(dict.fromkeys(word for word in words if word not in FUNCTION_WORDS))
+def _bag(text: str) -> frozenset[str]:
+    """The topical words of a text. Kept for a while: neighbouring questions meet the same records."""
+    return frozenset(split_words(text[:_MAX_CHARACTERS])) - FUNCTION_WORDS
 
 
 def _rows_by_stem(vocabulary: Mapping[str, int]) -> dict[str, list[int]]:
@@ -119,7 +119,7 @@ def _rows_by_stem(vocabulary: Mapping[str, int]) -> dict[str, list[int]]:
 def _add_phrases(
     strengths: NDArray[np.float64],
     concepts: Sequence[Concept],
-    bags: Sequence[Sequence[str]],
+    bags: Sequence[Collection[str]],
     known: Collection[str],
 ) -> None:
     """Raises a concept's strength where a phrase that stands for it has all its words in the text.

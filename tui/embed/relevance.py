@@ -45,6 +45,8 @@ class Relevance:
         evidence = SIMILARITY_SHARE * similarities + (1 - SIMILARITY_SHARE) * coverage
         if any(concept.beyond for concept in read.concepts):
             evidence = evidence * BEYOND_FACTOR
+        # Rounded, so that equal evidence is equal whatever order the words were looked at in.
+        evidence = np.round(evidence, 6)
         relevance = 1.0 - (1.0 - np.clip(evidence, 0.0, 1.0)) ** CURVE
         return [Judgement(float(r), float(c)) for r, c in zip(relevance, np.clip(coverage, 0.0, 1.0), strict=True)]
 

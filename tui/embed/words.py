@@ -49,6 +49,7 @@ STOP_WORDS = FUNCTION_WORDS | frozenset((_ASKING_WORDS + _FILLER_WORDS + _FOOD_W
 
 _WORD = re.compile(r"[^\W_]+")
 _APOSTROPHES = str.maketrans({"’": "'", "‘": "'", "ʼ": "'", "`": "'"})
+_ACCENTS = re.compile("[\u0300-\u036f]+")
 _POSSESSIVE = re.compile(r"'s\b")
 
 
@@ -57,8 +58,7 @@ def fold(text: str) -> str:
     lowered = text.lower()
     if lowered.isascii():
         return lowered
-    decomposed = unicodedata.normalize("NFKD", lowered.translate(_APOSTROPHES))
-    return "".join(mark for mark in decomposed if not unicodedata.combining(mark))
+    return _ACCENTS.sub("", unicodedata.normalize("NFKD", lowered.translate(_APOSTROPHES)))
 
 
 def split_words(text: str) -> list[str]:
