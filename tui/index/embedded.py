@@ -58,7 +58,7 @@ class EmbeddedIndex:
         """Returns at most `top_k` hits with relevance, best first. Raises `FilterSyntaxError` or `InvalidQuery`."""
         if top_k < 1:
             raise InvalidQuery(f"At least 1 hit can be asked for, not {top_k}.")
-        return await self._thread.read(lambda: self._store.query(text, top_k, filter, mode))
+        return await self._thread.read(lambda: self._store.query(text, top_k, filter.strip() and filter, mode))
 
     async def fetch(self, ids: Sequence[str], *, include_vectors: bool = False) -> list[Record | None]:
         """Returns one entry per id in the order asked, None where there is no such record."""
@@ -68,7 +68,9 @@ class EmbeddedIndex:
         self, *, cursor: str = "", limit: int = 100, prefix: str = "", filter: str = "", include_vectors: bool = False
     ) -> Page:
         """Returns the next page in insertion order of the records whose id begins with `prefix` and match `filter`."""
-        return await self._thread.read(lambda: self._store.scan(cursor, limit, prefix, filter, include_vectors))
+        return await self._thread.read(
+            lambda: self._store.scan(cursor, limit, prefix, filter.strip() and filter, include_vectors)
+        )
 
     async def export_pages(self, *, size: int = 500) -> AsyncGenerator[Page]:
         """Yields every record with its vectors as of the moment of the first page, whatever is written meanwhile."""

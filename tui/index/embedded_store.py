@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Generator, Iterator, Sequence
 from contextlib import ExitStack, contextmanager, suppress
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -16,21 +15,15 @@ from tui.core.checkpoints import Checkpoint
 from tui.core.errors import IndexChanged, IndexMismatch, IndexMissing
 from tui.core.records import Finding, Hit, IndexInfo, IndexKind, NamespaceInfo, Page, QueryMode, Record, SparseVector
 from tui.index.embedded_health import examine
+from tui.index.evidence_search import EvidenceSearch, check_filter, record_of
 
 if TYPE_CHECKING:
     from tui.core.records import DenseVector
     from tui.embed.base import Embedder, SparseEmbedder
     from tui.embed.relevance import Relevance
     from tui.engine.database import Database
-    from tui.engine.records import Include, IndexConfig, Row, Scored
+    from tui.engine.records import Include, IndexConfig, Row
     from tui.engine.snapshot import Snapshot
-
-CANDIDATES = 100
-"""How many records of each ranking a hybrid query fuses: deep enough that a record good in both is never missed."""
-
-JUDGED = 40
-"""How many of the fused records are judged by evidence and ranked by it. On the data sets of `embed.calibration`, put
-together in one index, 80 answer hardly better and 20 clearly worse (recall@3 0.88, 0.86, 0.83; measured 2026-11)."""
 
 _SLICE_RECORDS = 16
 _SLICE_CHARACTERS = 16_000
@@ -63,7 +56,7 @@ class EmbeddedStore:
         self._load_dense = dense
         self._load_sparse = sparse
         self._load_relevance = relevance
-        self._relevance: Relevance | None = None
+        self._search: EvidenceSearch | None = None
         self._checkpoint = checkpoint
         self._guard: Callable[[], None] = _no_guard
         self._opened: Database | None = None
@@ -121,16 +114,13 @@ class EmbeddedStore:
         """Returns what `VectorIndex.query` promises."""
         database = self._existing()
         if database is None:
-            _check_filter(filter)
+            check_filter(filter)
             return []
-        asked = self._asked(text, mode)
-        hybrid = mode is QueryMode.HYBRID
-        found = self._search(database, asked, max(top_k, JUDGED) if hybrid else top_k, filter)
-        hits = self._judged(database, text, asked.vector, found)
-        if hybrid:
-            # The fused score only says how two rankings placed a record; the evidence was made to compare records.
-            hits.sort(key=lambda hit: -(hit.relevance or 0.0))
-        return hits[:top_k]
+        if self._search is None:
+            self._search = EvidenceSearch(self._namespace, *self._embedders(), self._load_relevance())
+        else:
+            self._check_model()
+        return self._search.hits(database, text, top_k, filter, mode)
 
     def fetch(self, ids: Sequence[str], include_vectors: bool) -> list[Record | None]:
         """Returns what `VectorIndex.fetch` promises."""
@@ -138,18 +128,18 @@ class EmbeddedStore:
         if database is None:
             return [None] * len(ids)
         rows = database.fetch(self._namespace, ids, include=_include(include_vectors))
-        return [None if row is None else _record(row) for row in rows]
+        return [None if row is None else record_of(row) for row in rows]
 
     def scan(self, cursor: str, limit: int, prefix: str, filter: str, include_vectors: bool) -> Page:
         """Returns what `VectorIndex.scan` promises."""
         database = self._existing()
         if database is None:
-            _check_filter(filter)
+            check_filter(filter)
             return Page((), "")
         rows, next_cursor = database.range(
             self._namespace, cursor, limit, prefix=prefix, filter=filter, include=_include(include_vectors)
         )
-        return Page(tuple(map(_record, rows)), next_cursor)
+        return Page(tuple(map(record_of, rows)), next_cursor)
 
     def open_view(self) -> Snapshot | None:
         """Returns a view of this moment, to be read page by page and closed; None while there is no file."""
@@ -164,7 +154,7 @@ class EmbeddedStore:
     def view_page(self, view: Snapshot, cursor: str, limit: int) -> Page:
         """Returns a page of a view, with vectors."""
         rows, next_cursor = view.range(self._namespace, cursor, limit, include=_include(True))
-        return Page(tuple(map(_record, rows)), next_cursor)
+        return Page(tuple(map(record_of, rows)), next_cursor)
 
     def close_view(self, view: Snapshot) -> None:
         """Gives up a view. Safe to call twice."""
@@ -174,7 +164,7 @@ class EmbeddedStore:
 
     def delete(self, ids: Sequence[str], prefix: str, filter: str) -> int:
         """Returns what `VectorIndex.delete` promises; ends any first fill."""
-        _check_filter(filter)
+        check_filter(filter)
         self.end_first_fill()
         return self._database().delete(self._namespace, ids=ids, prefix=prefix, filter=filter)
 
@@ -322,64 +312,6 @@ class EmbeddedStore:
             for record in records
         ]
 
-    def _asked(self, text: str, mode: QueryMode) -> _Asked:
-        """Returns a question as vectors; what a text does not give (no known word, only stop words) is None."""
-        dense, sparse = self._embedders()
-        vector = dense.embed_query(text)
-        terms = self._judge().widen(text) if mode is QueryMode.HYBRID else sparse.embed_query(text)
-        return _Asked(
-            vector=vector,
-            dense=vector if mode is not QueryMode.SPARSE and vector.any() else None,
-            sparse=terms if mode is not QueryMode.DENSE and terms.indices else None,
-        )
-
-    def _search(self, database: Database, asked: _Asked, top_k: int, filter: str) -> list[Scored]:
-        from tui.engine.records import Weighting
-
-        if asked.dense is None and asked.sparse is None:
-            _check_filter(filter)
-            return []
-        return database.query(
-            self._namespace,
-            vector=asked.dense,
-            sparse=asked.sparse,
-            top_k=top_k,
-            filter=filter,
-            weighting=Weighting.IDF,
-            depth=max(CANDIDATES, top_k),
-        )
-
-    def _judged(self, database: Database, text: str, vector: DenseVector, found: Sequence[Scored]) -> list[Hit]:
-        """Returns hits with similarity, coverage and relevance, in the order of `found`."""
-
-        def frequencies(indices: Sequence[int]) -> tuple[dict[int, int], int]:
-            counts, total = database.document_frequencies(self._namespace, indices)
-            return dict(zip(indices, counts.tolist(), strict=True)), total
-
-        similarities = database.similarities(self._namespace, [scored.id for scored in found], vector)
-        records = [_record(scored.row) for scored in found]
-        judgements = self._judge().judge(text, [_judged_text(record) for record in records], similarities, frequencies)
-        return [
-            Hit(record, scored.score, judgement.relevance, similarity, judgement.coverage)
-            for record, scored, judgement, similarity in zip(
-                records, found, judgements, similarities.tolist(), strict=True
-            )
-        ]
-
-    def _judge(self) -> Relevance:
-        if self._relevance is None:
-            self._relevance = self._load_relevance()
-        return self._relevance
-
-
-@dataclass(frozen=True, slots=True)
-class _Asked:
-    """A question as vectors: its direction, and the parts that the mode searches by."""
-
-    vector: DenseVector
-    dense: DenseVector | None
-    sparse: SparseVector | None
-
 
 def _no_guard() -> None:
     """The guard of every write that may commit in any case."""
@@ -399,28 +331,10 @@ def _slices(records: Sequence[Record]) -> Iterator[list[Record]]:
         yield part
 
 
-def _record(row: Row) -> Record:
-    return Record(row.id, row.data or "", row.metadata or {}, row.vector, row.sparse)
-
-
-def _judged_text(record: Record) -> str:
-    """What a record says, its name included: people ask by name, and not every text repeats it."""
-    name = record.metadata.get("name")
-    return f"{name}. {record.text}" if isinstance(name, str) and name else record.text
-
-
 def _include(vectors: bool) -> Include:
     from tui.engine.records import Include
 
     return Include(vectors=vectors)
-
-
-def _check_filter(filter: str) -> None:
-    """Raises `FilterSyntaxError` where no record is there to be filtered."""
-    from tui.engine.filters import parse
-
-    if filter.strip():
-        parse(filter)
 
 
 def _refuse_mismatch(path: Path, held: IndexConfig, wanted: IndexConfig) -> None:
