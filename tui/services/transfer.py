@@ -19,13 +19,13 @@ from tui.core.events import Progress, TransferEvent, Transferred
 from tui.core.files import is_temporary, write_atomically
 from tui.core.paths import Paths, ensure_directory
 from tui.core.text import shorten
-from tui.services.export_format import KIND, ExportReader, ExportWriter, Header, header_of
 from tui.services.threads import finish_in_thread
 
 if TYPE_CHECKING:
     from tui.core.clock import Clock
     from tui.core.records import IndexInfo, Record
     from tui.index.base import VectorIndex
+    from tui.services.export_format import ExportReader, Header
 
 _PAGE = 500
 BATCH_RECORDS = 200
@@ -93,7 +93,7 @@ class TransferService:
         """
         started = self._clock.monotonic()
         with _opened(path) as file:
-            reader = ExportReader(file, shorten(path.name))
+            reader = _reader(file, path)
             header = await finish_in_thread(reader.header)
             _refuse_unfit(reader.name, header, await self._index.info())
             async with contextlib.aclosing(self._verify(reader)) as checks:
@@ -147,12 +147,14 @@ class TransferService:
             async for event in events:
                 yield event
         with _opened(path) as file:
-            async with contextlib.aclosing(self._verify(ExportReader(file, path.name))) as checks:
+            async with contextlib.aclosing(self._verify(_reader(file, path))) as checks:
                 async for event in checks:
                     yield event
         self._checkpoint("snapshot.verified")
 
     async def _write_export(self, path: Path, name: str) -> AsyncGenerator[Progress]:
+        from tui.services.export_format import ExportWriter, header_of
+
         started = self._clock.monotonic()
         info = await self._index.info()
         header = header_of(
@@ -246,8 +248,17 @@ def _opened(path: Path) -> Iterator[BinaryIO]:
         yield file
 
 
+def _reader(file: BinaryIO, path: Path) -> ExportReader:
+    # Late, so that an app that moves nothing does not pay for the decoder at its start.
+    from tui.services.export_format import ExportReader
+
+    return ExportReader(file, shorten(path.name))
+
+
 def _refuse_foreign(path: Path) -> None:
     """Keeps an export from replacing a file that is not an export, such as the foods themselves."""
+    from tui.services.export_format import KIND
+
     if not path.is_file() or path.stat().st_size == 0:
         return
     with _opened(path) as file:
