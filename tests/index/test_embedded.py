@@ -120,13 +120,31 @@ async def test_each_mode_finds_what_it_should(index: EmbeddedIndex) -> None:
         hits = await index.query(RECORDS[17].text, top_k=3, mode=mode)
         assert hits[0].id == "food-17"
         assert len(hits) == 3
-        assert [hit.score for hit in hits] == sorted((hit.score for hit in hits), reverse=True)
 
 
 async def test_a_hybrid_score_is_the_fused_one(index: EmbeddedIndex) -> None:
     await index.upsert(RECORDS)
     best = (await index.query("token17", top_k=1))[0]
     assert 1 / 60 < best.score <= 2 / 60 + 1e-6
+
+
+async def test_a_hit_carries_the_evidence_that_ranks_it(index: EmbeddedIndex) -> None:
+    await index.upsert(RECORDS)
+    for mode in QueryMode:
+        for hit in await index.query("a noodle dish from Japan", top_k=5, mode=mode):
+            assert hit.similarity is not None
+            assert -1 <= hit.similarity <= 1
+            assert hit.coverage is not None
+            assert 0 <= hit.coverage <= 1
+            assert hit.relevance is not None
+            assert 0 <= hit.relevance <= 1
+    found = await index.query("a noodle dish from Japan", top_k=5)
+    assert [hit.relevance for hit in found] == sorted((hit.relevance for hit in found), reverse=True)
+
+
+async def test_a_record_is_found_by_its_name(index: EmbeddedIndex) -> None:
+    await index.upsert([*RECORDS, Record("named", "A quiet plate for the evening.", {"name": "Gado-gado"})])
+    assert (await index.query("What is gado-gado?", top_k=1))[0].id == "named"
 
 
 async def test_a_filter_narrows_and_a_broken_one_is_shown(index: EmbeddedIndex) -> None:
