@@ -7,10 +7,9 @@ concept of the question the best match among the words of the text, weighted by 
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from functools import lru_cache
-from itertools import chain
+from threading import Lock
 from typing import TYPE_CHECKING, Final
 
 import numpy as np
@@ -18,7 +17,7 @@ import numpy as np
 from tui.embed.bm25 import term_index
 from tui.embed.calibration import ABSENT_BELOW, WEIGHT_OF_ABSENT, WEIGHT_OF_BEYOND, WEIGHT_OF_PLAIN
 from tui.embed.concepts import Concept, concepts_of
-from tui.embed.words import FUNCTION_WORDS, split_words, stem
+from tui.embed.vocabulary import Vocabulary
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -35,9 +34,6 @@ CLOSE: Final = 0.35
 MEANING: Final = 0.75
 """Strength of a word of equal meaning that is neither the concept's own nor in the lexicon: below a known synonym."""
 
-_MAX_CHARACTERS = 20_000
-"""Of a text that are looked at; what a longer one is about is said by then."""
-
 
 @dataclass(frozen=True, slots=True)
 class Question:
@@ -50,11 +46,13 @@ class Question:
 
 
 class Evidence:
-    """Measures coverage with the built-in model's word vectors and a lexicon."""
+    """Measures coverage with the built-in model's word vectors and a lexicon. Safe to use from several threads."""
 
     def __init__(self, embedder: BuiltinEmbedder, lexicon: Lexicon) -> None:
         self._embedder = embedder
         self._lexicon = lexicon
+        self._vocabulary = Vocabulary(embedder)
+        self._lock = Lock()
 
     def concepts(self, text: str) -> tuple[Concept, ...]:
         """Returns what a question asks for."""
@@ -72,25 +70,23 @@ class Evidence:
     def cover(self, question: Question, texts: Sequence[str]) -> NDArray[np.float64]:
         """Returns the strength of each concept in each text, shape (len(texts), len(concepts)), from 0 to 1."""
         strengths = np.zeros((len(texts), len(question.concepts)))
-        bags = [_bag(text) for text in texts]
-        words = list(frozenset().union(*bags))
-        if not words or not question.concepts:
-            return strengths
-        vocabulary = dict(zip(words, range(len(words)), strict=True))
-        stems = _rows_by_stem(vocabulary)
-        table = self._word_strengths(question, vocabulary, stems)
-        filled = [row for row, bag in enumerate(bags) if bag]
-        flat = list(map(vocabulary.__getitem__, chain.from_iterable(bags)))
-        starts = np.cumsum([0, *(len(bags[row]) for row in filled[:-1])])
-        strengths[filled] = np.maximum.reduceat(table[flat], starts, axis=0)
-        _add_phrases(strengths, question.concepts, bags, stems)
+        with self._lock:
+            bags = self._vocabulary.bags(texts)
+            filled = [row for row, bag in enumerate(bags) if len(bag)]
+            if not filled or not question.concepts:
+                return strengths
+            words, places = np.unique(np.concatenate([bags[row] for row in filled]), return_inverse=True)
+            sizes = [len(bags[row]) for row in filled]
+            table = self._word_strengths(question, words)
+            strengths[filled] = np.maximum.reduceat(table[places], np.cumsum([0, *sizes[:-1]]), axis=0)
+            holds = np.zeros((len(texts), len(words)), np.bool_)
+            holds[np.repeat(filled, sizes), places] = True
+            self._add_phrases(strengths, question.concepts, words, holds)
         return strengths
 
-    def _word_strengths(
-        self, question: Question, vocabulary: Mapping[str, int], stems: Mapping[str, Sequence[int]]
-    ) -> NDArray[np.float64]:
-        """Strength of every concept in every single word, shape (words, concepts)."""
-        cosines = self._embedder.embed_words(list(vocabulary)) @ question.vectors.T
+    def _word_strengths(self, question: Question, words: NDArray[np.int32]) -> NDArray[np.float64]:
+        """Strength of every concept in every word, by the words' ascending numbers; shape (words, concepts)."""
+        cosines = self._vocabulary.vectors(words) @ question.vectors.T
         table: NDArray[np.float64] = np.clip((cosines.astype(np.float64) - CLOSE) / (1 - CLOSE), 0, 1) * MEANING
         for column, concept in enumerate(question.concepts):
             if concept.beyond:
@@ -98,46 +94,43 @@ class Evidence:
                 continue
             for term, strength in concept.terms.items():
                 if len(term) == 1:
-                    for row in stems.get(term[0], ()):
+                    for row in self._rows_of(term[0], words):
                         table[row, column] = max(strength, table[row, column])
         return table
 
+    def _rows_of(self, word_stem: str, words: NDArray[np.int32]) -> list[int]:
+        """Where the words with this stem stand in the ascending numbers `words`."""
+        rows = []
+        for number in self._vocabulary.numbers_of(word_stem):
+            row = int(words.searchsorted(number))
+            if row < len(words) and words[row] == number:
+                rows.append(row)
+        return rows
 
-@lru_cache(maxsize=512)
-def _bag(text: str) -> frozenset[str]:
-    """The topical words of a text. Kept for a while: neighbouring questions meet the same records."""
-    return frozenset(split_words(text[:_MAX_CHARACTERS])) - FUNCTION_WORDS
+    def _add_phrases(
+        self,
+        strengths: NDArray[np.float64],
+        concepts: Sequence[Concept],
+        words: NDArray[np.int32],
+        holds: NDArray[np.bool_],
+    ) -> None:
+        """Raises a concept's strength where a phrase that stands for it has all its words in the text.
 
-
-def _rows_by_stem(vocabulary: Mapping[str, int]) -> dict[str, list[int]]:
-    rows: dict[str, list[int]] = {}
-    for word, row in vocabulary.items():
-        rows.setdefault(stem(word), []).append(row)
-    return rows
-
-
-def _add_phrases(
-    strengths: NDArray[np.float64],
-    concepts: Sequence[Concept],
-    bags: Sequence[Collection[str]],
-    known: Collection[str],
-) -> None:
-    """Raises a concept's strength where a phrase that stands for it has all its words in the text.
-
-    `known` are the stems of all the texts; a phrase with another word is in none of them.
-    """
-    phrases = [
-        (column, term, strength)
-        for column, concept in enumerate(concepts)
-        if not concept.beyond
-        for term, strength in concept.terms.items()
-        if len(term) > 1 and all(word in known for word in term)
-    ]
-    for row, bag in enumerate(bags if phrases else ()):
-        stems = set(map(stem, bag))
-        for column, term, strength in phrases:
-            if strength > strengths[row, column] and stems.issuperset(term):
-                strengths[row, column] = strength
+        `holds` tells which text has which word, shape (texts, words).
+        """
+        rows: dict[str, list[int]] = {}
+        for column, concept in enumerate(concepts):
+            for term, strength in () if concept.beyond else concept.terms.items():
+                if len(term) == 1:
+                    continue
+                for word in term:
+                    if word not in rows:
+                        rows[word] = self._rows_of(word, words)
+                    if not rows[word]:
+                        break
+                else:
+                    texts = np.logical_and.reduce([holds[:, rows[word]].any(axis=1) for word in term])
+                    strengths[texts, column] = np.maximum(strengths[texts, column], strength)
 
 
 def _weights(concepts: Sequence[Concept], frequencies: Frequencies) -> NDArray[np.float64]:

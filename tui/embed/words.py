@@ -48,17 +48,27 @@ STOP_WORDS = FUNCTION_WORDS | frozenset((_ASKING_WORDS + _FILLER_WORDS + _FOOD_W
 """Words that carry no topic in a question put to a food knowledge base."""
 
 _WORD = re.compile(r"[^\W_]+")
-_APOSTROPHES = str.maketrans({"’": "'", "‘": "'", "ʼ": "'", "`": "'"})
-_ACCENTS = re.compile("[\u0300-\u036f]+")
 _POSSESSIVE = re.compile(r"'s\b")
+# Combining Diacritical Marks, their extensions and supplement (Unicode 15.0). Marks of other scripts are vowels and
+# voicings, not accents, and stay.
+_ACCENTS = re.compile("[\u0300-\u036f\u1ab0-\u1aff\u1dc0-\u1dff]+")
+# Apostrophes, and letters that people type without their stroke but Unicode does not decompose. The okina of Hawaiian
+# is mostly left out in English.
+_TYPED_AS = str.maketrans(
+    {
+        "’": "'", "‘": "'", "ʼ": "'", "`": "'", "ʻ": "",
+        "ø": "o", "æ": "ae", "œ": "oe", "ß": "ss", "ł": "l", "đ": "d", "ð": "d", "þ": "th", "ħ": "h", "ı": "i",
+    }
+)  # fmt: skip
 
 
 def fold(text: str) -> str:
     """Returns the text in lower case without accents, so that "Crème brûlée" and "creme brulee" are one."""
-    lowered = text.lower()
-    if lowered.isascii():
-        return lowered
-    return _ACCENTS.sub("", unicodedata.normalize("NFKD", lowered.translate(_APOSTROPHES)))
+    if text.isascii():
+        return text.lower()
+    # Decomposing comes first, since what it makes can be upper case: the trade mark sign becomes "TM".
+    lowered = unicodedata.normalize("NFKD", text).lower()
+    return unicodedata.normalize("NFC", _ACCENTS.sub("", lowered).translate(_TYPED_AS))
 
 
 def split_words(text: str) -> list[str]:
@@ -70,7 +80,7 @@ def split_words(text: str) -> list[str]:
 
 
 @lru_cache(maxsize=1)
-def _stemmer() -> object:
+def _stemmer() -> Any:
     import Stemmer
 
     return Stemmer.Stemmer("english", 0)
@@ -78,5 +88,6 @@ def _stemmer() -> object:
 
 @lru_cache(maxsize=65_536)
 def stem(word: str) -> str:
-    """Returns the stem of a folded word by the Snowball English stemmer (Porter2)."""
-    return str(_stemmer().stemWord(word))  # type: ignore[attr-defined]
+    """Returns the stem of a folded word by the Snowball English stemmer (Porter2). Safe to call from several threads."""
+    with _STEMMING:
+        return str(_stemmer().stemWord(word))
