@@ -151,7 +151,9 @@ async def test_an_empty_index_has_an_export_too(paths: Paths, tmp_path: Path) ->
     empty = open_index(paths.index_file)
     service = TransferService(empty, paths, Noon())
     assert (await finish(service.export(tmp_path / "empty.jsonl"))).records == 0
+    assert await empty.needs_first_fill()
     assert (await finish(service.restore(tmp_path / "empty.jsonl"))).records == 0
+    assert not await empty.needs_first_fill()
     await empty.aclose()
 
 

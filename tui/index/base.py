@@ -22,7 +22,8 @@ class VectorIndex(Protocol):
     async def upsert(self, records: Sequence[Record]) -> None:
         """Writes one batch, all or nothing, replacing whole records with equal ids.
 
-        Records without vectors are embedded from their `text`. Raises `InvalidRecord` when a record does not fit.
+        Records without vectors are embedded from their `text`. An empty batch writes nothing, and like any other ends a
+        first fill. Raises `InvalidRecord` when a record does not fit.
         """
         ...
 

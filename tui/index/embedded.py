@@ -51,8 +51,7 @@ class EmbeddedIndex:
 
     async def upsert(self, records: Sequence[Record]) -> None:
         """Writes one batch, all or nothing; a batch that has begun is finished even when the caller is cancelled."""
-        if records:
-            await self._thread.write(lambda: self._store.write(records))
+        await self._thread.write(lambda: self._store.write(records))
 
     async def query(self, text: str, *, top_k: int, filter: str = "", mode: QueryMode = QueryMode.HYBRID) -> list[Hit]:
         """Returns at most `top_k` hits with relevance, best first. Raises `FilterSyntaxError` or `InvalidQuery`."""

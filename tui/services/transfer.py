@@ -16,7 +16,7 @@ from urllib.parse import quote, unquote
 from tui.core.checkpoints import Checkpoint, no_checkpoint
 from tui.core.errors import IndexChanged, StorageFull, TransferFileError
 from tui.core.events import Progress, TransferEvent, Transferred
-from tui.core.files import is_temporary, write_atomically
+from tui.core.files import is_temporary, remove_stale, write_atomically
 from tui.core.paths import Paths, ensure_directory
 from tui.core.text import shorten
 from tui.services.threads import finish_in_thread
@@ -100,6 +100,9 @@ class TransferService:
                 async for progress in checks:
                     yield progress
             self._checkpoint("restore.verified")
+            if reader.count == 0:
+                # Nothing to write, and still a person's decision about what the index holds.
+                await self._index.upsert([])
             async with contextlib.aclosing(self._write_records(reader)) as writes:
                 async for progress in writes:
                     yield progress
@@ -197,6 +200,7 @@ class TransferService:
     def _snapshot_path(self, namespace: str) -> Path:
         """Returns a name in the snapshots folder that says when and of what, and that no file has yet."""
         folder = ensure_directory(self._paths.snapshots)
+        remove_stale(folder, self._clock.now().timestamp())
         stamp = self._clock.now().astimezone(UTC).strftime(_STAMP)
         part = quote(namespace or _DEFAULT_NAMESPACE, safe="")[:_NAME_LIMIT]
         for number in count(1):
