@@ -206,12 +206,12 @@ class RagfoodApp(Guarded, App[None]):
         self.failures.append(error)
         if self._exception is None:
             self._exception = error
-            self._exception_event.set()
         self._give_up()
 
     def _give_up(self) -> None:
         place = f" The details are in {self._log_file}." if self._log_file else ""
         self._return_code = 1
+        self._exception_event.set()
         self._exit_renderables[:] = [
             Text(
                 "ragfood had to stop because of an error in itself. What was answered and written is safe; "

@@ -73,7 +73,7 @@ class Kitchen:
         self.paths = Paths.below(folder / "home")
         self.foods = folder / "foods.json"
         self.ollama_host = ollama_host
-        self.keys: dict[str, str] = {}
+        self.min_relevance: float | None = None
         self.opened: list[Services] = []
         self.write_foods(FOODS)
 
@@ -82,7 +82,7 @@ class Kitchen:
 
     @property
     def settings(self) -> Settings:
-        return Settings(foods=self.foods, ollama_host=self.ollama_host, keys=self.keys)
+        return Settings(foods=self.foods, ollama_host=self.ollama_host, min_relevance=self.min_relevance)
 
     async def open(self) -> Services:
         services = build_services(self.settings, self.paths)
@@ -148,6 +148,7 @@ async def ask(app: RagfoodApp, pilot: AppPilot, question: str) -> None:
 
 async def send(app: RagfoodApp, pilot: AppPilot, question: str) -> None:
     before = len(app.chat.transcript.turns)
+    await pilot.press("f2")
     app.chat.prompt.load_text(question)
     await pilot.press("enter")
     await until(pilot, lambda: len(app.chat.transcript.turns) > before)

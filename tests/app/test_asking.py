@@ -24,6 +24,7 @@ class TestWithoutAModel:
             assert "extractive (Ollama is not running" in status_text(app)
 
     async def test_what_nothing_fits_is_said_and_the_nearest_are_shown_as_not_used(self, kitchen: Kitchen) -> None:
+        kitchen.min_relevance = 1.0
         async with kitchen.running() as (app, pilot):
             await ask(app, pilot, "How do I change the oil of my motorcycle?")
             assert "close enough" in app.chat.transcript.turns[0].answer

@@ -5,14 +5,15 @@ from __future__ import annotations
 import asyncio
 import contextlib
 from collections.abc import Sequence
+from functools import partial
 
 from textual.message import Message
 from textual.screen import Screen
-from textual.worker import Worker
 
 from tui.core.errors import RagfoodError
 from tui.core.events import AskEvent
 from tui.core.turns import Turn
+from tui.screens.background import Background
 from tui.screens.opening import Opening
 from tui.widgets.guarded import Unexpected
 from tui.widgets.transcript import TurnView
@@ -43,25 +44,20 @@ class Asking:
     def __init__(self, screen: Screen[None], opening: Opening) -> None:
         self._screen = screen
         self._opening = opening
-        self._worker: Worker[None] | None = None
+        self._background = Background(screen, "ask")
 
     @property
     def busy(self) -> bool:
         """Whether a question is being answered."""
-        return self._worker is not None and not self._worker.is_finished
+        return self._background.busy
 
     def start(self, view: TurnView, history: Sequence[Turn]) -> None:
         """Asks the question of `view`, after the turns of `history`."""
-        self._worker = self._screen.run_worker(
-            self._ask(view, tuple(history)), name="ask", group="ask", exclusive=True, exit_on_error=False
-        )
+        self._background.start("ask", partial(self._ask, view, tuple(history)))
 
     def stop(self) -> bool:
         """Stops the answer under way; returns whether there was one."""
-        if self._worker is None or self._worker.is_finished:
-            return False
-        self._worker.cancel()
-        return True
+        return self._background.stop()
 
     async def _ask(self, view: TurnView, history: tuple[Turn, ...]) -> None:
         post = self._screen.post_message

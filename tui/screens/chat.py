@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from functools import partial
 from typing import ClassVar
 
 from textual import events, on
@@ -102,7 +103,7 @@ class ChatScreen(Guarded, Screen[None]):
     def _begin(self) -> None:
         self.indexing.first_fill()
         self.refresh_bindings()
-        self.run_worker(self._check_answerer(), name="check", group="check", exclusive=True, exit_on_error=False)
+        self.run_worker(self._check_answerer, name="check", group="check", exclusive=True, exit_on_error=False)
 
     # -- the panes
 
@@ -324,7 +325,9 @@ class ChatScreen(Guarded, Screen[None]):
         self.refresh_bindings()
 
     def _refresh_info(self, *, report: bool = False) -> None:
-        self.run_worker(self._read_info(report), name="info", group="info", exclusive=True, exit_on_error=False)
+        self.run_worker(
+            partial(self._read_info, report), name="info", group="info", exclusive=True, exit_on_error=False
+        )
 
     async def _read_info(self, report: bool) -> None:
         from tui.screens.failure import Report

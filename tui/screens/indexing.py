@@ -5,15 +5,16 @@ from __future__ import annotations
 import asyncio
 import contextlib
 from collections.abc import AsyncGenerator, Awaitable, Callable
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from textual.message import Message
 from textual.screen import Screen
-from textual.worker import Worker
 
 from tui.core.errors import RagfoodError
 from tui.core.events import IngestEvent, TransferEvent
+from tui.screens.background import Background
 from tui.screens.confirm import AskPath, Confirm, TypedConfirm
 from tui.screens.failure import Report
 from tui.screens.index_texts import plan_text, reset_text
@@ -59,13 +60,13 @@ class Indexing:
     def __init__(self, screen: Screen[None], opening: Opening) -> None:
         self._screen = screen
         self._opening = opening
-        self._worker: Worker[None] | None = None
+        self._background = Background(screen, "index")
         self.job = ""
 
     @property
     def busy(self) -> bool:
         """Whether something runs."""
-        return self._worker is not None and not self._worker.is_finished
+        return self._background.busy
 
     def first_fill(self) -> None:
         """Fills an embedded index that was never written; nothing happens to any other."""
@@ -85,19 +86,14 @@ class Indexing:
 
     def stop(self) -> bool:
         """Stops what runs; returns whether anything did."""
-        if self._worker is None or self._worker.is_finished:
-            return False
-        self._worker.cancel()
-        return True
+        return self._background.stop()
 
     def _start(self, job: str, flow: Callable[[Services], Awaitable[None]]) -> None:
         if self.busy:
             self._screen.notify(f"The {self.job} is not done yet.", severity="warning", markup=False)
             return
         self.job = job
-        self._worker = self._screen.run_worker(
-            self._run(job, flow), name=job, group="index", exclusive=True, exit_on_error=False
-        )
+        self._background.start(job, partial(self._run, job, flow))
 
     async def _run(self, job: str, flow: Callable[[Services], Awaitable[None]]) -> None:
         ended = IndexEnded(job)

@@ -107,7 +107,7 @@ class SourceCard(Guarded, Widget):
             )
             if value is not None
         ]
-        lines = [f"id {clean_line(hit.id)}", " · ".join(numbers)]
+        lines = [f"id {clean_line(hit.id)}", *numbers]
         lines += [f"{clean_line(str(key))}: {_shown(value)}" for key, value in hit.record.metadata.items()]
         return "\n".join(lines)
 

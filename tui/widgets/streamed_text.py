@@ -8,6 +8,8 @@ from textual.timer import Timer
 from textual.widget import Widget
 from textual.widgets import Static
 
+from tui.core.text import clean
+
 DRAW_EVERY = 0.04
 """Seconds between two drawings of the tail: 25 a second looks fluent and leaves the loop free for keys."""
 LONG_TAIL = 600
@@ -43,6 +45,7 @@ class StreamedText(Widget):
 
     def append(self, text: str) -> None:
         """Adds `text` at the end; it is drawn now or within `DRAW_EVERY` seconds."""
+        text = clean(text)
         if not self._text and not self._waiting:
             text = text.lstrip()
         if not text:
