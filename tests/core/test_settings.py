@@ -64,6 +64,7 @@ def test_every_setting_is_read_from_the_environment(load: Load, tmp_path: Path) 
             "RAGFOOD_NAMESPACE": "küche 1",
             "RAGFOOD_FOODS": "mine.json",
             "OLLAMA_HOST": "http://box:8080",
+            "OLLAMA_API_KEY": "sk-1",
             "RAGFOOD_MODEL": "qwen3:4b",
             "RAGFOOD_EMBED_MODEL": "mxbai-embed-large",
             "RAGFOOD_TOP_K": " 7 ",
@@ -82,6 +83,7 @@ def test_every_setting_is_read_from_the_environment(load: Load, tmp_path: Path) 
         namespace="küche 1",
         foods=tmp_path / "work" / "mine.json",
         ollama_host="http://box:8080",
+        ollama_api_key=Secret("sk-1"),
         model="qwen3:4b",
         embed_model="mxbai-embed-large",
         top_k=7,
@@ -427,3 +429,16 @@ class TestConfigFile:
 def test_hostile_values_never_reach_a_message_as_they_are(load: Load, name: str) -> None:
     for variable in ("RAGFOOD_INDEX", "RAGFOOD_TOP_K", "RAGFOOD_RATE_LIMIT", "RAGFOOD_REDACT"):
         refused(load, {variable: HOSTILE[name]})
+
+
+class TestTheKeyOfOllama:
+    def test_is_used_when_the_address_has_the_same_source(self, tmp_path: Path) -> None:
+        environ = {"OLLAMA_HOST": "https://ollama.com", "OLLAMA_API_KEY": "sk-1"}
+        settings = load_settings(environ=environ, cwd=tmp_path, paths=Paths.below(tmp_path))
+        assert settings.ollama_api_key.reveal() == "sk-1"
+
+    @pytest.mark.parametrize("host", ["", "OLLAMA_HOST=http://elsewhere.example\n"])
+    def test_is_left_out_when_the_address_comes_from_elsewhere(self, tmp_path: Path, host: str) -> None:
+        (tmp_path / ".env").write_text(host)
+        settings = load_settings(environ={"OLLAMA_API_KEY": "sk-1"}, cwd=tmp_path, paths=Paths.below(tmp_path))
+        assert not settings.ollama_api_key

@@ -11,6 +11,7 @@ the working directory. A `config.toml` is flat; its keys are the fields of `Sett
     namespace = "kitchen"
     foods = "~/foods.json"
     ollama_host = "127.0.0.1:11434"
+    ollama_api_key = "..."              # only sent to the ollama_host of the same file
     model = "llama3.2"
     embed_model = "builtin"             # builtin, or an Ollama model
     top_k = 3                           # 1 to 1000
@@ -66,6 +67,8 @@ class Setting:
 
 URL = Setting("upstash_url", "UPSTASH_VECTOR_REST_URL", values.parse_url, private=True)
 TOKEN = Setting("upstash_token", "UPSTASH_VECTOR_REST_TOKEN", values.parse_token, private=True)
+OLLAMA_HOST = Setting("ollama_host", "OLLAMA_HOST", values.parse_name)
+OLLAMA_KEY = Setting("ollama_api_key", "OLLAMA_API_KEY", values.parse_token, private=True)
 INDEX = Setting("index", "RAGFOOD_INDEX", values.parse_index)
 
 SETTINGS: tuple[Setting, ...] = (
@@ -75,7 +78,8 @@ SETTINGS: tuple[Setting, ...] = (
     INDEX,
     Setting("namespace", "RAGFOOD_NAMESPACE", values.parse_namespace),
     Setting("foods", "RAGFOOD_FOODS", values.parse_path),
-    Setting("ollama_host", "OLLAMA_HOST", values.parse_name),
+    OLLAMA_HOST,
+    OLLAMA_KEY,
     Setting("model", "RAGFOOD_MODEL", values.parse_name),
     Setting("embed_model", "RAGFOOD_EMBED_MODEL", values.parse_name),
     Setting("top_k", "RAGFOOD_TOP_K", values.parse_top_k, (int,)),
@@ -93,8 +97,9 @@ class Settings:
     """What was decided, and by whom.
 
     `foods` is None for the bundled foods.json, `min_relevance` None for the one calibrated with the embedder. The two
-    Upstash fields are both set or both empty, and empty when `index` rules Upstash out. `sources` maps each field to
-    ``command line``, ``environment``, the path of a file, or ``default``; `keys` maps binding ids to keys.
+    Upstash fields are both set or both empty, and empty when `index` rules Upstash out. `ollama_api_key` is empty
+    unless it comes from the same source as `ollama_host`. `sources` maps each field to ``command line``,
+    ``environment``, the path of a file, or ``default``; `keys` maps binding ids to keys.
     """
 
     upstash_url: str = ""
@@ -104,6 +109,7 @@ class Settings:
     namespace: str = ""
     foods: Path | None = None
     ollama_host: str = "127.0.0.1:11434"
+    ollama_api_key: Secret = field(default_factory=lambda: Secret(""))
     model: str = "llama3.2"
     embed_model: str = "builtin"
     top_k: int = 3
@@ -161,6 +167,9 @@ def load_settings(
         if layer is not None and setting not in (URL, TOKEN):
             decided[setting.name] = _parsed(setting, layer)
             sources[setting.name] = layer.source
+    if sources[OLLAMA_KEY.name] != sources[OLLAMA_HOST.name]:
+        decided.pop(OLLAMA_KEY.name, None)
+        sources[OLLAMA_KEY.name] = DEFAULT
     pair = _upstash_pair(layers, decided.get(INDEX.name, IndexKind.AUTO), sources[INDEX.name])
     if pair is not None:
         for setting in (URL, TOKEN):

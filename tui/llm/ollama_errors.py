@@ -179,7 +179,7 @@ def _unauthorised(
     elif report.signin_url or host.is_loopback:
         hint = f"{model} runs in Ollama's cloud: `ollama signin` there, or choose a local model with RAGFOOD_MODEL."
     else:
-        hint = "Check the key in OLLAMA_API_KEY."
+        hint = "Check the key in OLLAMA_API_KEY; it is sent only when OLLAMA_HOST is set in the same place."
     return AnswererUnavailable(f"Ollama at {host.address} refuses: {said or f'status {report.status}'}.", hint=hint)
 
 
