@@ -96,13 +96,15 @@ def build_services(
     retrieval = Retriever(
         index,
         filling,
-        SlidingWindow(settings.rate_limit.calls, settings.rate_limit.seconds, clock),
+        SlidingWindow(settings.rate_limit.count, settings.rate_limit.seconds, clock),
         clock,
         top_k=settings.top_k,
         min_relevance=gate(settings),
     )
     extractive = ExtractiveAnswerer(lambda: models.relevance().evidence)
-    ollama = OllamaAnswerer(settings.ollama_host, settings.model, clock=clock)
+    ollama = OllamaAnswerer(
+        settings.ollama_host, settings.model, api_key=settings.ollama_api_key or None, clock=clock
+    )
     recorder = TurnRecorder(paths.sessions, f"{clock.now():%Y%m%dT%H%M%S}-{clock.new_id()}")
     return Services(
         settings=settings,

@@ -3,10 +3,16 @@
 from __future__ import annotations
 
 import sys
-from typing import NoReturn
+from contextlib import ExitStack
+from typing import TYPE_CHECKING, NoReturn
 
-from tui.core.errors import RagfoodError
-from tui.core.text import clean
+from tui.cli.layout import LONGEST_LINE, pointed_at
+from tui.cli.output import forget_stdout, note, prepare_streams, terminal_width, warn
+from tui.core.errors import FilterSyntaxError, RagfoodError
+from tui.core.text import clean_line, shorten
+
+if TYPE_CHECKING:
+    import click
 
 INTERRUPTED = 130
 """Exit code after Ctrl+C, as shells expect it (128 + SIGINT)."""
@@ -19,53 +25,104 @@ def main() -> NoReturn:
 
 def run(arguments: list[str]) -> int:
     """Runs one command and returns its exit code."""
+    prepare_streams()
+    with ExitStack() as closing:
+        try:
+            return _run(arguments, closing)
+        except RagfoodError as error:
+            _say_error(error)
+            return error.exit_code
+        except KeyboardInterrupt:
+            _say("Stopped.")
+            return INTERRUPTED
+        except BrokenPipeError:
+            # Whoever read our output has seen enough: head, less.
+            forget_stdout()
+            return 1
+        except Exception as error:  # noqa: BLE001 - the last line of defence: a person gets a sentence, the log the rest
+            return _unexpected(error, closing)
+
+
+def _run(arguments: list[str], closing: ExitStack) -> int:
     import click
 
     from tui.cli.root import ragfood
 
-    for stream in (sys.stdout, sys.stderr):
-        if hasattr(stream, "reconfigure"):
-            stream.reconfigure(errors="backslashreplace")
     try:
-        result = ragfood.main(arguments, prog_name="ragfood", standalone_mode=False)
-    except click.exceptions.Exit as stop:
-        return stop.exit_code
+        result = ragfood.main(arguments, prog_name="ragfood", standalone_mode=False, obj=closing)
     except click.ClickException as error:
-        error.show(sys.stderr)
-        return 2 if isinstance(error, click.UsageError) else 1
-    except RagfoodError as error:
-        _say(error.message, error.hint)
-        return error.exit_code
-    except (click.Abort, KeyboardInterrupt):
-        _say("Stopped.")
-        return INTERRUPTED
-    except BrokenPipeError:
-        _forget_stdout()
-        return 1
-    except Exception as error:  # noqa: BLE001 - the last line of defence: a person gets a sentence, the log gets the rest
-        return _unexpected(error)
+        return _misused(error)
+    except click.Abort:
+        raise KeyboardInterrupt from None
+    except SystemExit as stop:
+        # Click ends the program by itself when the reader of a pipe left.
+        forget_stdout()
+        return stop.code if isinstance(stop.code, int) else 1
     return result if isinstance(result, int) else 0
 
 
 def _say(message: str, hint: str = "") -> None:
-    print(f"ragfood: {clean(message)}", file=sys.stderr)  # noqa: T201
+    note(f"ragfood: {message}")
     if hint:
-        print(f"  {clean(hint)}", file=sys.stderr)  # noqa: T201
+        note(hint, "  ")
 
 
-def _unexpected(error: Exception) -> int:
+def _say_error(error: RagfoodError) -> None:
+    if not isinstance(error, FilterSyntaxError):
+        _say(error.message, error.hint)
+        return
+    _say(error.message)
+    place = pointed_at(error.expression, error.position, terminal_width(sys.stderr) or LONGEST_LINE)
+    warn("\n".join("    " + line for line in place.split("\n")))
+    note(error.hint, "  ")
+
+
+def _misused(error: click.ClickException) -> int:
+    """Says what is wrong with the arguments, and where to read how they go."""
+    context = getattr(error, "ctx", None)
+    if type(error).__name__ == "NoArgsIsHelpError":
+        warn(error.format_message())
+    else:
+        message = clean_line(error.format_message())
+        _say(message if message.endswith((".", "?", "!")) else f"{message}.")
+        if context is not None:
+            note(f"{context.command_path} --help explains it.", "  ")
+    return error.exit_code
+
+
+def _unexpected(error: Exception, closing: ExitStack) -> int:
     import logging
 
+    where = _log_file(closing)
     logging.getLogger("tui").critical("unexpected error", exc_info=error)
     _say(
-        f"Something went wrong that ragfood did not expect ({type(error).__name__}: {error}).",
-        hint="The log has the details: ragfood doctor says where it is. Nothing that was saved is affected.",
+        f"Something went wrong that ragfood did not expect ({type(error).__name__}: {shorten(str(error), 300)}).",
+        hint=f"Nothing that was saved is affected. {where}",
     )
     return 1
 
 
-def _forget_stdout() -> None:
-    """After the reader of a pipe left, Python would fail once more when it flushes stdout at exit."""
+def _log_file(closing: ExitStack) -> str:
+    """Makes sure that there is a log, also when the command failed before it opened one, and says where it is.
+
+    Without a handler of ours logging would print the traceback on stderr.
+    """
+    import logging
     import os
 
-    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    from tui.core.log import setup_log
+    from tui.core.paths import Paths
+    from tui.core.secret import Secret
+
+    try:
+        paths = Paths.from_environment(os.environ)
+    except RagfoodError as error:
+        logging.getLogger("tui").disabled = True
+        return f"There is no log: {error.message}"
+    if not logging.getLogger("tui").handlers:
+        token = os.environ.get("UPSTASH_VECTOR_REST_TOKEN", "")
+        log = setup_log(paths, secrets=[Secret(token)])
+        closing.callback(log.close)
+        if log.reason:
+            return f"There is no log: {log.reason}"
+    return f"The details are in {paths.log_file}."

@@ -3,26 +3,29 @@
 from __future__ import annotations
 
 import dataclasses
+import sys
 from typing import TYPE_CHECKING
 
 import click
 
-from tui.cli.output import current_run, json_option, opened, print_json, run_async, say
+from tui.cli.layout import wrap
+from tui.cli.output import print_json, say, terminal_width
+from tui.cli.running import current_run, json_option, opened, run_async
 
 if TYPE_CHECKING:
     from tui.core.records import Finding
 
 _MARKS = {"ok": "ok     ", "warning": "warning", "error": "ERROR  "}
+_INDENT = " " * 9
 
 
 @click.command()
 @json_option
 def doctor(as_json: bool) -> int:
     """Check everything an answer depends on, and say how to mend what is wrong."""
+    run = current_run()
     from tui.services.doctor import ERROR, examine
     from tui.wiring import foods_file
-
-    run = current_run()
 
     async def work() -> list[Finding]:
         async with opened(run) as services:
@@ -32,10 +35,12 @@ def doctor(as_json: bool) -> int:
     healthy = all(finding.severity != ERROR for finding in findings)
     if as_json:
         print_json({"ok": healthy, "findings": [dataclasses.asdict(finding) for finding in findings]})
-    else:
-        for finding in findings:
-            say(f"{_MARKS[finding.severity]}  {finding.check}: {finding.message}")
-            if finding.hint:
-                say(f"         → {finding.hint}")
-        say(f"\nlog: {run.paths.log_file}")
+        return 0 if healthy else 1
+    width = terminal_width(sys.stdout)
+    for finding in findings:
+        message = wrap(f"{finding.check}: {finding.message}", width, _INDENT)
+        say(_MARKS[finding.severity] + message[len(_MARKS[finding.severity]) :])
+        if finding.hint:
+            say(wrap(f"→ {finding.hint}", width, _INDENT))
+    say(f"\nlog: {run.paths.log_file}")
     return 0 if healthy else 1

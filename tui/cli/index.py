@@ -4,27 +4,33 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
+import shlex
 import sys
-from collections.abc import AsyncGenerator, Callable
+from collections.abc import AsyncGenerator, Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
-from tui.cli.output import ProgressLine, current_run, json_option, note, opened, print_json, run_async, say
-from tui.core.errors import ConfigurationError
+from tui.cli.layout import cells
+from tui.cli.output import StatusLine, note, print_json, say
+from tui.cli.running import current_run, filter_option, json_option, opened, run_async
+from tui.core.errors import ConfigurationError, RagfoodError
 from tui.core.events import Finished, Progress, TransferEvent, Transferred
 from tui.core.text import clean_line
 
 if TYPE_CHECKING:
+    from tui.cli.root import Run
     from tui.core.events import Plan
     from tui.core.records import IndexInfo, Page
     from tui.services.bundle import Services
 
 _SHOWN_ROWS = 20
+_WIDEST_ID = 40
+_RESUMES = "What was written before stays, and the same command goes on from there."
 
 _file = click.argument("file", required=False, type=click.Path(path_type=Path))
-_first = click.option("--first", type=click.IntRange(1), help="Only the first N good rows.")
+_first = click.option("--first", type=click.IntRange(1), metavar="N", help="Only the first N good rows.")
 
 
 @click.group()
@@ -49,6 +55,7 @@ def plan(file: Path | None, first: int | None, as_json: bool) -> None:
         print_json(_plan_document(made))
     else:
         _show_plan(made)
+        note_rejections(made)
 
 
 @index.command()
@@ -60,30 +67,29 @@ def upsert(file: Path | None, first: int | None, as_json: bool) -> int:
     run = current_run()
 
     async def work() -> Finished:
-        line = ProgressLine()
         finished: Finished | None = None
-        async with (
-            opened(run, use_model=False) as services,
-            contextlib.aclosing(services.ingestion.upsert(file, first=first)) as events,
-        ):
-            async for event in events:
-                if isinstance(event, Progress):
-                    line.show(event)
-                elif isinstance(event, Finished):
-                    finished = event
-        line.end()
-        assert finished is not None  # noqa: S101 - `upsert` promises that Finished comes last
+        with StatusLine() as line:
+            async with (
+                opened(run, use_model=False) as services,
+                contextlib.aclosing(services.ingestion.upsert(file, first=first)) as events,
+            ):
+                async for event in events:
+                    if isinstance(event, Progress):
+                        line.count(event)
+                    elif isinstance(event, Finished):
+                        finished = event
+        if finished is None:
+            raise AssertionError("upsert promises that Finished comes last")
         return finished
 
-    done = run_async(work)
+    done = run_async(work, if_stopped=_RESUMES)
     if as_json:
         failed = [{"id": id, "reason": reason} for id, reason in done.failed]
         print_json({**_plan_document(done.plan), "written": list(done.written), "failed": failed})
     else:
         _show_plan(done.plan)
-        say(f"\nwritten {len(done.written):,} in {done.seconds:.1f} s")
-        for id, reason in done.failed[:_SHOWN_ROWS]:
-            say(f"failed {clean_line(id)}: {reason}")
+        say(f"written    {len(done.written):,} in {done.seconds:.1f} s")
+        note_rejections(done.plan, done.failed)
     nothing_good = bool(done.plan.rejected) and not (done.plan.to_write or done.plan.unchanged)
     return 1 if done.failed or nothing_good else 0
 
@@ -92,31 +98,28 @@ def upsert(file: Path | None, first: int | None, as_json: bool) -> int:
 @json_option
 def stats(as_json: bool) -> None:
     """Say how many records there are, and of what kind."""
-    run = current_run()
-
-    async def work() -> IndexInfo:
-        async with opened(run, use_model=False) as services:
-            return await services.index.info()
-
-    info = run_async(work)
+    info = _info(current_run())
     if as_json:
         print_json(dataclasses.asdict(info))
         return
-    say(f"index       {info.kind.value}, {info.location}")
-    say(f"namespace   {info.namespace or 'default'}")
-    say(f"records     {info.records:,} ({info.pending:,} pending)")
-    say(f"dense       {info.dimension}-d {info.similarity.lower()}, {info.model}")
-    say(f"sparse      {info.sparse_model or 'none'}")
-    say(f"size        {info.size / 1024:,.0f} KB")
-    for name, counts in info.namespaces.items():
-        say(f"  {clean_line(name) or 'default'}: {counts.records:,} records")
+    say(f"index      {info.kind.value}, {info.location}")
+    say(f"namespace  {info.namespace or 'default'}")
+    say(f"records    {info.records:,} ({info.pending:,} pending)")
+    say(f"dense      {info.dimension}-d {info.similarity.lower()}, {info.model}")
+    say(f"sparse     {info.sparse_model or 'none'}")
+    say(f"size       {info.size / 1024:,.0f} KB")
+    others = {name: counts for name, counts in info.namespaces.items() if name != info.namespace}
+    for name, counts in others.items():
+        say(f"beside it  {clean_line(name) or 'default'}: {counts.records:,} records")
 
 
 @index.command("list")
-@click.option("--prefix", default="", help="Only ids that begin with this.")
-@click.option("--filter", "filter_", default="", help="Only records that match, e.g. \"region = 'Japan'\".")
-@click.option("--limit", type=click.IntRange(1, 1000), default=100, show_default=True, help="Records at most.")
-@click.option("--cursor", default="", help="Go on where another listing ended (its next_cursor).")
+@click.option("--prefix", default="", metavar="P", help="Only ids that begin with this.")
+@filter_option
+@click.option(
+    "--limit", type=click.IntRange(1, 1000), default=100, metavar="N", show_default=True, help="Records at most."
+)
+@click.option("--cursor", default="", metavar="C", help="Go on where another listing ended (its next_cursor).")
 @json_option
 def list_records(prefix: str, filter_: str, limit: int, cursor: str, as_json: bool) -> None:
     """List records in the order in which they were written."""
@@ -133,10 +136,12 @@ def list_records(prefix: str, filter_: str, limit: int, cursor: str, as_json: bo
         ]
         print_json({"records": records, "next_cursor": page.next_cursor})
         return
-    for record in page.records:
-        say(f"{clean_line(record.id)}  {clean_line(record.heading)}")
+    rows = [(clean_line(record.id), clean_line(record.heading)) for record in page.records]
+    widest = min(max((cells(id) for id, _ in rows), default=0), _WIDEST_ID)
+    if rows:
+        say("\n".join(f"{id}{' ' * (widest - cells(id))}  {heading}" for id, heading in rows))
     if page.next_cursor:
-        note(f"There are more: --cursor {page.next_cursor}")
+        note(f"There are more: --cursor {shlex.quote(page.next_cursor)}")
 
 
 @index.command()
@@ -156,7 +161,7 @@ def delete(ids: tuple[str, ...], as_json: bool) -> int:
     if as_json:
         print_json({"deleted": deleted, "missing": missing})
     else:
-        say(f"deleted {deleted:,}")
+        say(f"deleted {_records(deleted)}")
     for id in missing:
         note(f"There is no record {clean_line(id)}.")
     return 1 if not deleted else 0
@@ -167,68 +172,90 @@ def delete(ids: tuple[str, ...], as_json: bool) -> int:
 def reset(yes: bool) -> None:
     """Remove every record, after saving a snapshot."""
     run = current_run()
-    _confirm_reset(yes)
-    done = _transfer(lambda services: services.transfer.reset())
-    say(f"removed {done.records:,} records")
+    if not yes:
+        _confirm_reset(run)
+    done = _transfer(run, lambda services: services.transfer.reset(), if_stopped="Nothing is half-done.")
+    say(f"removed {_records(done.records)}")
     if done.path:
         say(f"snapshot: {done.path}")
-        say(f"way back: ragfood {_same_place(run.settings.namespace)}index restore {_quoted(done.path)}")
-    else:
-        say("The index was empty, so there is no snapshot.")
+        say(f"way back: ragfood {_same_place(run)}index restore {shlex.quote(done.path)}")
+    elif done.note:
+        note(done.note)
 
 
 @index.command()
 @click.argument("file", type=click.Path(path_type=Path))
 def export(file: Path) -> None:
     """Save every record with its vectors to FILE, as JSON Lines."""
-    done = _transfer(lambda services: services.transfer.export(file))
-    say(f"saved {done.records:,} records to {done.path}")
+    done = _transfer(current_run(), lambda services: services.transfer.export(file), if_stopped="No file was left.")
+    say(f"saved {_records(done.records)} to {done.path}")
 
 
 @index.command()
 @click.argument("file", type=click.Path(path_type=Path))
 def restore(file: Path) -> None:
     """Write every record of an export or snapshot back, exactly as it was."""
-    done = _transfer(lambda services: services.transfer.restore(file))
-    say(f"restored {done.records:,} records from {done.path}")
+    done = _transfer(current_run(), lambda services: services.transfer.restore(file), if_stopped=_RESUMES)
+    say(f"restored {_records(done.records)} from {done.path}")
+    if done.note:
+        note(done.note)
 
 
-def _transfer(start: Callable[[Services], AsyncGenerator[TransferEvent]]) -> Transferred:
-    run = current_run()
+def note_rejections(made: Plan, failed: Sequence[tuple[str, str]] = ()) -> None:
+    """Names on stderr the rows that a plan refused, and the records that could not be written, the first of each."""
+    for rejection in made.rejected[:_SHOWN_ROWS]:
+        which = f" ({clean_line(rejection.id)})" if rejection.id else ""
+        note(f"row {rejection.row}{which}: {rejection.reason}")
+    for id, reason in failed[:_SHOWN_ROWS]:
+        note(f"failed {clean_line(id)}: {reason}")
+    more = max(len(made.rejected) - _SHOWN_ROWS, 0) + max(len(failed) - _SHOWN_ROWS, 0)
+    if more:
+        note(f"... and {more:,} more; ragfood index plan --json lists every refused row.")
 
-    async def work() -> Transferred:
-        line = ProgressLine()
-        done: Transferred | None = None
-        async with opened(run, use_model=False) as services, contextlib.aclosing(start(services)) as events:
-            async for event in events:
-                if isinstance(event, Progress):
-                    line.show(event)
-                else:
-                    done = event
-        line.end()
-        assert done is not None  # noqa: S101 - a transfer promises that Transferred comes last
-        return done
+
+def _info(run: Run) -> IndexInfo:
+    async def work() -> IndexInfo:
+        async with opened(run, use_model=False) as services:
+            return await services.index.info()
 
     return run_async(work)
 
 
-def _confirm_reset(yes: bool) -> None:
-    if yes:
-        return
-    if not sys.stdin.isatty():
+def _transfer(run: Run, start: Callable[[Services], AsyncGenerator[TransferEvent]], *, if_stopped: str) -> Transferred:
+    async def work() -> Transferred:
+        done: Transferred | None = None
+        with StatusLine() as line:
+            async with opened(run, use_model=False) as services, contextlib.aclosing(start(services)) as events:
+                async for event in events:
+                    if isinstance(event, Progress):
+                        line.count(event)
+                    else:
+                        done = event
+        if done is None:
+            raise AssertionError("a transfer promises that Transferred comes last")
+        return done
+
+    return run_async(work, if_stopped=if_stopped)
+
+
+def _confirm_reset(run: Run) -> None:
+    """Raises `RagfoodError` unless a person types the word."""
+    if not (sys.stdin and sys.stdin.isatty()):
         raise ConfigurationError("A reset has to be confirmed, and nobody is there to ask.", hint="Add --yes.")
-    if click.prompt("This removes every record. Type reset to go on", default="", show_default=False) != "reset":
-        raise click.Abort
+    info = _info(run)
+    where = f"namespace {clean_line(info.namespace)}" if info.namespace else "default namespace"
+    note(f"This removes {_records(info.records)} from the {where}, after saving a snapshot.")
+    if click.prompt("Type reset to go on", default="", show_default=False, err=True).strip() != "reset":
+        raise RagfoodError("Nothing was removed.")
 
 
-def _same_place(namespace: str) -> str:
-    return f"--namespace {_quoted(namespace)} " if namespace else ""
+def _same_place(run: Run) -> str:
+    """The options that make another command work on the same namespace."""
+    return f"--namespace {shlex.quote(run.settings.namespace)} " if run.settings.namespace else ""
 
 
-def _quoted(text: str) -> str:
-    import shlex
-
-    return shlex.quote(text)
+def _records(number: int) -> str:
+    return f"{number:,} record{'s' if number != 1 else ''}"
 
 
 def _plan_document(made: Plan) -> dict[str, Any]:
@@ -247,8 +274,3 @@ def _show_plan(made: Plan) -> None:
     for name in ("new", "changed", "unchanged", "orphaned", "rejected"):
         say(f"{name:10} {len(getattr(made, name)):,}")
     say(f"cost       {made.cost.writes:,} writes, {made.cost.requests:,} requests, ${made.cost.dollars:.2f}")
-    for rejection in made.rejected[:_SHOWN_ROWS]:
-        which = f" ({clean_line(rejection.id)})" if rejection.id else ""
-        note(f"row {rejection.row}{which}: {rejection.reason}")
-    if len(made.rejected) > _SHOWN_ROWS:
-        note(f"... and {len(made.rejected) - _SHOWN_ROWS:,} more; --json lists them all")

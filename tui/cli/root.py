@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Mapping
+from contextlib import ExitStack
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -14,6 +15,7 @@ import click
 from tui.cli.answers import ask, evaluate, search
 from tui.cli.doctor import doctor
 from tui.cli.index import index
+from tui.cli.output import say
 from tui.core.errors import ConfigurationError
 from tui.core.paths import Paths
 from tui.core.records import IndexKind
@@ -27,12 +29,19 @@ class Run:
     """What the options before a command decide. Settings are read when first asked for, so that help always works."""
 
     def __init__(
-        self, *, env_file: Path | None, config_file: Path | None, overrides: Mapping[str, object], debug: bool
+        self,
+        *,
+        env_file: Path | None,
+        config_file: Path | None,
+        overrides: Mapping[str, object],
+        debug: bool,
+        closing: ExitStack,
     ) -> None:
         self._env_file = env_file
         self._config_file = config_file
         self._overrides = overrides
         self._debug = debug
+        self._closing = closing
 
     @cached_property
     def paths(self) -> Paths:
@@ -55,21 +64,46 @@ class Run:
         """The log of this run, open from now on; why there is none is in its `reason`."""
         from tui.core.log import setup_log
 
-        return setup_log(self.paths, debug=self._debug, secrets=[self.settings.upstash_token])
+        return setup_log(
+            self.paths, debug=self._debug, secrets=[self.settings.upstash_token, self.settings.ollama_api_key]
+        )
+
+
+def _show_version(context: click.Context, _: click.Parameter, wanted: bool) -> None:
+    if not wanted or context.resilient_parsing:
+        return
+    from importlib import metadata
+
+    try:
+        version = metadata.version("ragfood")
+    except metadata.PackageNotFoundError:
+        # Run as `python -m tui` beside its source, which pip does not know.
+        version = "(not installed)"
+    say(f"ragfood {version}")
+    context.exit()
 
 
 @click.group(invoke_without_command=True, context_settings={"help_option_names": ["-h", "--help"]})
-@click.option("--env-file", type=click.Path(path_type=Path), help="Read variables from this file instead of ./.env.")
-@click.option("--config", type=click.Path(path_type=Path), help="Read this config.toml instead of the user's own.")
+@click.option(
+    "--env-file",
+    type=click.Path(path_type=Path),
+    metavar="FILE",
+    help="Read variables from this file instead of ./.env.",
+)
+@click.option(
+    "--config", type=click.Path(path_type=Path), metavar="FILE", help="Read this config.toml instead of the user's own."
+)
 @click.option(
     "--index",
     "kind",
     type=click.Choice([kind.value for kind in IndexKind]),
     help="Where records live. Default: auto.",
 )
-@click.option("--namespace", help="A part of the index to work in. Default: the default namespace.")
+@click.option("--namespace", metavar="NAME", help="A part of the index to work in. Default: the default namespace.")
 @click.option("--debug", is_flag=True, help="Write more into the log file.")
-@click.version_option(package_name="ragfood", message="ragfood %(version)s")
+@click.option(
+    "--version", is_flag=True, is_eager=True, expose_value=False, callback=_show_version, help="Show the version."
+)
 @click.pass_context
 def ragfood(
     context: click.Context,
@@ -84,7 +118,7 @@ def ragfood(
     Without a command this opens the app. The commands do the same from scripts.
     """
     overrides = {"index": kind, "namespace": namespace}
-    context.obj = Run(env_file=env_file, config_file=config, overrides=overrides, debug=debug)
+    context.obj = Run(env_file=env_file, config_file=config, overrides=overrides, debug=debug, closing=context.obj)
     return open_app(context.obj) if context.invoked_subcommand is None else None
 
 

@@ -6,6 +6,7 @@ removed here, once, at the boundary. Markup is not touched: who draws text must 
 
 from __future__ import annotations
 
+import json
 import re
 from typing import Any
 
@@ -34,6 +35,7 @@ _SURROGATE = re.compile("[\ud800-\udfff]")
 # One selector after a character is typography; a row of them is bytes smuggled past the reader.
 _SELECTOR = "\ufe00-\ufe0f\U000e0100-\U000e01ef"
 _SMUGGLED = re.compile(f"(?<=[{_SELECTOR}])[{_SELECTOR}]+")
+_UNSAFE_IN_JSON = re.compile(f"[\x7f-\x9f\u2028\u2029\ud800-\udfff{_BIDI}{_INVISIBLE}]")
 _SUSPECT = re.compile(f"[\x0b\x0c\r\u2028\u2029\ud800-\udfff{_CONTROLS}{_BIDI}{_INVISIBLE}{_SELECTOR}]")
 
 
@@ -74,6 +76,14 @@ def clean_json(value: Any) -> Any:
     if isinstance(value, (list, tuple)):
         return [clean_json(item) for item in value]
     return value
+
+
+def escape_in_json(text: str) -> str:
+    """Returns the text of a JSON document with every character that `clean` removes written as an escape.
+
+    The document keeps its meaning, and a terminal that shows it is not steered. C0 controls are escaped in JSON anyway.
+    """
+    return _UNSAFE_IN_JSON.sub(lambda match: json.dumps(match[0])[1:-1], text)
 
 
 def shorten(text: str, limit: int = 80) -> str:
