@@ -35,6 +35,7 @@ NEEDS_SPARSE = "This index requires sparse vectors"
 """The service's own words (Upstash SDK tests, 2026-01)."""
 
 _INT32 = np.iinfo(np.int32)
+_decode_json = json.JSONDecoder().decode
 _encode_json = json.JSONEncoder(ensure_ascii=False, allow_nan=False, separators=(",", ":")).encode
 
 Refusal = Callable[[str], VectorIndexError]
@@ -183,7 +184,7 @@ def decode_metadata(encoded: bytes | None) -> dict[str, Any] | None:
     """Returns stored metadata: keys in order, integers of any size, floats as they were."""
     if encoded is None:
         return None
-    decoded: dict[str, Any] = json.loads(encoded)
+    decoded: dict[str, Any] = _decode_json(encoded.decode())
     return decoded
 
 
