@@ -161,7 +161,7 @@ def delete(ids: tuple[str, ...], as_json: bool) -> int:
     if as_json:
         print_json({"deleted": deleted, "missing": missing})
     else:
-        say(f"deleted {_records(deleted)}")
+        say(f"deleted {_count(deleted, 'record')}")
     for id in missing:
         note(f"There is no record {clean_line(id)}.")
     return 1 if not deleted else 0
@@ -175,7 +175,7 @@ def reset(yes: bool) -> None:
     if not yes:
         _confirm_reset(run)
     done = _transfer(run, lambda services: services.transfer.reset(), if_stopped="Nothing is half-done.")
-    say(f"removed {_records(done.records)}")
+    say(f"removed {_count(done.records, 'record')}")
     if done.path:
         say(f"snapshot: {done.path}")
         say(f"way back: ragfood {_same_place(run)}index restore {shlex.quote(done.path)}")
@@ -188,7 +188,7 @@ def reset(yes: bool) -> None:
 def export(file: Path) -> None:
     """Save every record with its vectors to FILE, as JSON Lines."""
     done = _transfer(current_run(), lambda services: services.transfer.export(file), if_stopped="No file was left.")
-    say(f"saved {_records(done.records)} to {done.path}")
+    say(f"saved {_count(done.records, 'record')} to {done.path}")
 
 
 @index.command()
@@ -196,7 +196,7 @@ def export(file: Path) -> None:
 def restore(file: Path) -> None:
     """Write every record of an export or snapshot back, exactly as it was."""
     done = _transfer(current_run(), lambda services: services.transfer.restore(file), if_stopped=_RESUMES)
-    say(f"restored {_records(done.records)} from {done.path}")
+    say(f"restored {_count(done.records, 'record')} from {done.path}")
     if done.note:
         note(done.note)
 
@@ -244,7 +244,7 @@ def _confirm_reset(run: Run) -> None:
         raise ConfigurationError("A reset has to be confirmed, and nobody is there to ask.", hint="Add --yes.")
     info = _info(run)
     where = f"namespace {clean_line(info.namespace)}" if info.namespace else "default namespace"
-    note(f"This removes {_records(info.records)} from the {where}, after saving a snapshot.")
+    note(f"This removes {_count(info.records, 'record')} from the {where}, after saving a snapshot.")
     if click.prompt("Type reset to go on", default="", show_default=False, err=True).strip() != "reset":
         raise RagfoodError("Nothing was removed.")
 
@@ -254,8 +254,8 @@ def _same_place(run: Run) -> str:
     return f"--namespace {shlex.quote(run.settings.namespace)} " if run.settings.namespace else ""
 
 
-def _records(number: int) -> str:
-    return f"{number:,} record{'s' if number != 1 else ''}"
+def _count(number: int, noun: str) -> str:
+    return f"{number:,} {noun}{'s' if number != 1 else ''}"
 
 
 def _plan_document(made: Plan) -> dict[str, Any]:
@@ -273,4 +273,6 @@ def _show_plan(made: Plan) -> None:
     say(f"file       {made.source}")
     for name in ("new", "changed", "unchanged", "orphaned", "rejected"):
         say(f"{name:10} {len(getattr(made, name)):,}")
-    say(f"cost       {made.cost.writes:,} writes, {made.cost.requests:,} requests, ${made.cost.dollars:.2f}")
+    say(
+        f"cost       {_count(made.cost.writes, 'write')}, {_count(made.cost.requests, 'request')}, ${made.cost.dollars:.2f}"
+    )
