@@ -10,6 +10,7 @@ import zlib
 from collections import Counter
 from collections.abc import Sequence
 from functools import lru_cache
+from itertools import islice
 
 from tui.core.records import SparseVector
 from tui.embed.words import FUNCTION_WORDS, STOP_WORDS, split_words, stem
@@ -41,16 +42,22 @@ class Bm25Embedder:
     name = "BM25"
 
     def embed_documents(self, texts: Sequence[str]) -> list[SparseVector]:
+        """Returns the BM25 weights of each text's terms, of the most frequent ones where there are too many."""
         return [self._document(text) for text in texts]
 
     def embed_query(self, text: str) -> SparseVector:
-        """Returns weight 1 for each distinct term; words that only wrap a question are left out unless all do."""
+        """Returns weight 1 for each distinct term, the first `MAX_NONZERO` of them.
+
+        Words that only wrap a question are left out, unless nothing else is there.
+        """
         words = split_words(text)
         topical = [word for word in words if word not in STOP_WORDS] or [w for w in words if w not in FUNCTION_WORDS]
-        indices = sorted({term_index(stem(word)) for word in topical})[:MAX_NONZERO]
+        distinct = dict.fromkeys(term_index(stem(word)) for word in topical)
+        indices = sorted(islice(distinct, MAX_NONZERO))
         return SparseVector(indices, [1.0] * len(indices))
 
     def _document(self, text: str) -> SparseVector:
+        """Weighs each term ``tf * (K1 + 1) / (tf + K1 * (1 - B + B * length / AVERAGE_LENGTH))``."""
         counts = Counter(map(_document_index, split_words(text)))
         counts.pop(-1, None)
         length = counts.total()

@@ -32,6 +32,8 @@ _TENSOR = "embedding.weight"
 _UNKNOWN_TOKEN = 0
 _MAX_WORDS = 20_000
 """Longer texts are embedded by their beginning; their tail would hardly move the mean of so many words."""
+_MAX_WORD_CHARACTERS = 256
+"""Longer words are no words; the time to tokenize one grows faster than its length."""
 
 
 class BuiltinEmbedder:
@@ -76,7 +78,7 @@ class WordTable:
     Safe to use from several threads: the index embeds on its own thread while an answer is being extracted.
     """
 
-    CAPACITY = 8192
+    CAPACITY: Final = 8192
 
     def __init__(self, vectors: NDArray[np.float16], tokenizer: Tokenizer) -> None:
         self._vectors = vectors
@@ -87,27 +89,32 @@ class WordTable:
 
     def sums(self, words: Sequence[str]) -> NDArray[np.float32]:
         """Returns the summed token vectors of each word, shape (len(words), 256)."""
-        rows = self._rows
-        missing = {word for word in words if word not in rows}
-        if len(missing) > self.CAPACITY:
-            return np.concatenate(
-                [self.sums(words[i : i + self.CAPACITY]) for i in range(0, len(words), self.CAPACITY)]
-            )
+        with self._lock:
+            if len(words) <= self.CAPACITY:
+                return self._part(words)
+            parts = (words[start : start + self.CAPACITY] for start in range(0, len(words), self.CAPACITY))
+            return np.concatenate([self._part(part) for part in parts])
+
+    def _part(self, words: Sequence[str]) -> NDArray[np.float32]:
+        """The sums of at most `CAPACITY` words, which all fit into the table at once."""
+        missing = {word for word in words if word not in self._rows}
         if missing:
-            if len(rows) + len(missing) > self.CAPACITY:
-                rows.clear()
+            if len(self._rows) + len(missing) > self.CAPACITY:
+                self._rows.clear()
                 missing = set(words)
             self._add(sorted(missing))
-        return self._sums[[rows[word] for word in words]]
+        return self._sums[[self._rows[word] for word in words]]
 
     def _add(self, words: Sequence[str]) -> None:
+        """Tokenizes words that the table has room for and keeps their sums."""
         first = len(self._rows)
         needed = first + len(words)
         if needed > len(self._sums):
             grown = np.empty((min(self.CAPACITY, max(needed, 2 * len(self._sums))), DIMENSION), np.float32)
             grown[:first] = self._sums[:first]
             self._sums = grown
-        encodings = self._tokenizer.encode_batch(list(words), add_special_tokens=False)
+        spelt = [word[:_MAX_WORD_CHARACTERS] for word in words]
+        encodings = self._tokenizer.encode_batch(spelt, add_special_tokens=False)
         tokens = [encoding.ids or [_UNKNOWN_TOKEN] for encoding in encodings]
         starts = np.cumsum([0, *map(len, tokens[:-1])])
         flat = np.fromiter(chain.from_iterable(tokens), np.int64)
@@ -141,6 +148,8 @@ def _map_tensor(path: Path) -> NDArray[np.float16]:
     try:
         with path.open("rb") as file:
             header_size = int.from_bytes(file.read(8), "little")
+            if header_size > path.stat().st_size:
+                raise ValueError("the header is longer than the file")
             header = json.loads(file.read(header_size))
         entry = header[_TENSOR]
         if entry["dtype"] != "F16" or entry["shape"][1] != DIMENSION:
@@ -154,9 +163,10 @@ def _map_tensor(path: Path) -> NDArray[np.float16]:
 def _load_tokenizer(path: Path) -> Tokenizer:
     from tokenizers import Tokenizer
 
-    if not path.is_file():
-        raise _unreadable(path)
-    tokenizer = Tokenizer.from_file(str(path))
+    try:
+        tokenizer = Tokenizer.from_file(str(path))
+    except Exception as error:  # the library raises no narrower class
+        raise _unreadable(path) from error
     tokenizer.no_truncation()
     tokenizer.no_padding()
     return tokenizer

@@ -2,23 +2,30 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Final
 
 from tui.embed.lexicon import MISSPELT, Lexicon, Term
 from tui.embed.words import FUNCTION_WORDS, STOP_WORDS, split_words, stem
+
+MAX_CONCEPTS: Final = 64
+"""Of a question that are looked for: some 150 words of prose. More would blur it and cost time and memory."""
+
+_MAX_WORDS = 1000
 
 
 @dataclass(frozen=True, slots=True)
 class Concept:
     """One thing a question asks for.
 
-    `words` are the folded words as asked; `terms` maps every term that answers it to its strength, the concept's own
-    term at 1. `named` is whether the lexicon has it, as spelt or as meant; `beyond` whether it asks for what no
-    description of food tells.
+    `words` are the folded words as asked and `own` their stems; `terms` maps every term that answers it to its
+    strength, its own at 1. `named` is whether the lexicon has it, as spelt or as meant; `beyond` whether it asks for
+    what no description of food tells.
     """
 
     words: tuple[str, ...]
+    own: Term
     terms: Mapping[Term, float]
     named: bool = False
     beyond: bool = False
@@ -27,16 +34,23 @@ class Concept:
 def concepts_of(question: str, lexicon: Lexicon) -> tuple[Concept, ...]:
     """Returns the concepts of a question in order, each once; known phrases are kept whole.
 
-    Words that only wrap a question are left out, unless nothing else is there.
+    Words that only wrap a question are left out, unless nothing else is there. Only the first `MAX_CONCEPTS` count.
     """
-    words = split_words(question)
-    found = _read(words, lexicon, STOP_WORDS) or _read(words, lexicon, FUNCTION_WORDS)
-    return tuple({tuple(concept.terms): concept for concept in found}.values())
+    words = split_words(question)[:_MAX_WORDS]
+    return _distinct(_read(words, lexicon, STOP_WORDS)) or _distinct(_read(words, lexicon, FUNCTION_WORDS))
 
 
-def _read(words: list[str], lexicon: Lexicon, ignored: frozenset[str]) -> list[Concept]:
+def _distinct(concepts: Iterable[Concept]) -> tuple[Concept, ...]:
+    found: dict[Term, Concept] = {}
+    for concept in concepts:
+        found.setdefault(concept.own, concept)
+        if len(found) == MAX_CONCEPTS:
+            break
+    return tuple(found.values())
+
+
+def _read(words: Sequence[str], lexicon: Lexicon, ignored: frozenset[str]) -> Iterator[Concept]:
     stems = list(map(stem, words))
-    concepts: list[Concept] = []
     position = 0
     while position < len(words):
         length = _phrase_length(stems, position, lexicon)
@@ -44,9 +58,8 @@ def _read(words: list[str], lexicon: Lexicon, ignored: frozenset[str]) -> list[C
             position += 1
             continue
         own = tuple(stems[position : position + length])
-        concepts.append(_concept(tuple(words[position : position + length]), own, lexicon))
+        yield _concept(tuple(words[position : position + length]), own, lexicon)
         position += length
-    return concepts
 
 
 def _concept(words: tuple[str, ...], own: Term, lexicon: Lexicon) -> Concept:
@@ -56,10 +69,10 @@ def _concept(words: tuple[str, ...], own: Term, lexicon: Lexicon) -> Concept:
     if meant is not None:
         guessed = {meant: 1.0, **lexicon.related(meant)}
         terms |= {term: MISSPELT * strength for term, strength in guessed.items() if term != own}
-    return Concept(words, terms, named or meant is not None, beyond)
+    return Concept(words, own, terms, named or meant is not None, beyond)
 
 
-def _phrase_length(stems: list[str], position: int, lexicon: Lexicon) -> int:
+def _phrase_length(stems: Sequence[str], position: int, lexicon: Lexicon) -> int:
     """Words of the longest known phrase that begins at `position`, 1 when there is none."""
     for length in range(min(lexicon.longest, len(stems) - position), 1, -1):
         if tuple(stems[position : position + length]) in lexicon:

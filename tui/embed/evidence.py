@@ -34,6 +34,9 @@ CLOSE: Final = 0.35
 MEANING: Final = 0.75
 """Strength of a word of equal meaning that is neither the concept's own nor in the lexicon: below a known synonym."""
 
+_AT_ONCE = 64
+"""Texts covered in one step: more than a question judges, and few enough that the longest ones need little memory."""
+
 
 @dataclass(frozen=True, slots=True)
 class Question:
@@ -69,19 +72,25 @@ class Evidence:
 
     def cover(self, question: Question, texts: Sequence[str]) -> NDArray[np.float64]:
         """Returns the strength of each concept in each text, shape (len(texts), len(concepts)), from 0 to 1."""
-        strengths = np.zeros((len(texts), len(question.concepts)))
+        if not texts or not question.concepts:
+            return np.zeros((len(texts), len(question.concepts)))
         with self._lock:
-            bags = self._vocabulary.bags(texts)
-            filled = [row for row, bag in enumerate(bags) if len(bag)]
-            if not filled or not question.concepts:
-                return strengths
-            words, places = np.unique(np.concatenate([bags[row] for row in filled]), return_inverse=True)
-            sizes = [len(bags[row]) for row in filled]
-            table = self._word_strengths(question, words)
-            strengths[filled] = np.maximum.reduceat(table[places], np.cumsum([0, *sizes[:-1]]), axis=0)
-            holds = np.zeros((len(texts), len(words)), np.bool_)
-            holds[np.repeat(filled, sizes), places] = True
-            self._add_phrases(strengths, question.concepts, words, holds)
+            parts = [self._cover(question, texts[start : start + _AT_ONCE]) for start in range(0, len(texts), _AT_ONCE)]
+        return np.concatenate(parts)
+
+    def _cover(self, question: Question, texts: Sequence[str]) -> NDArray[np.float64]:
+        strengths = np.zeros((len(texts), len(question.concepts)))
+        bags = self._vocabulary.bags(texts)
+        filled = [row for row, bag in enumerate(bags) if len(bag)]
+        if not filled:
+            return strengths
+        words, places = np.unique(np.concatenate([bags[row] for row in filled]), return_inverse=True)
+        sizes = [len(bags[row]) for row in filled]
+        table = self._word_strengths(question, words)
+        strengths[filled] = np.maximum.reduceat(table[places], np.cumsum([0, *sizes[:-1]]), axis=0)
+        holds = np.zeros((len(texts), len(words)), np.bool_)
+        holds[np.repeat(filled, sizes), places] = True
+        self._add_phrases(strengths, question.concepts, words, holds)
         return strengths
 
     def _word_strengths(self, question: Question, words: NDArray[np.int32]) -> NDArray[np.float64]:
@@ -147,7 +156,8 @@ def _weights(concepts: Sequence[Concept], frequencies: Frequencies) -> NDArray[n
     weights = []
     for concept in concepts:
         most = max((count(term) for term in concept.terms if len(term) == 1), default=0)
-        idf = math.log((total - most + 0.5) / (most + 0.5) + 1)
+        # Where the records are not known (`total` 0), every concept is as rare as the others.
+        idf = math.log((max(total, most) - most + 0.5) / (most + 0.5) + 1)
         absent = not any(count(term) for term, strength in concept.terms.items() if strength >= ABSENT_BELOW)
         weights.append(math.sqrt(idf) * _kind_weight(concept, absent))
     return np.array(weights)

@@ -27,6 +27,8 @@ AROUND: Final = 0.45
 MISSPELT: Final = 0.85
 
 _SHORTEST_MISSPELT = 5
+_LONGEST_MISSPELT = 24
+"""Letters; no single word of the files is longer, and a word has some 50 slips a letter."""
 _FOLDER = Path(__file__).parent
 
 
@@ -53,7 +55,7 @@ class Lexicon:
 
         Words under five letters are left alone, since they are one slip from too many others.
         """
-        if len(word) < _SHORTEST_MISSPELT or not word.isalpha():
+        if not _SHORTEST_MISSPELT <= len(word) <= _LONGEST_MISSPELT or not word.isalpha():
             return None
         slips = (slip for slip in _one_slip(word) if slip[:1] == word[0] and (slip,) in self._named)
         return next(((slip,) for slip in slips), None)
@@ -72,7 +74,7 @@ class Lexicon:
 
 @lru_cache(maxsize=1)
 def food_lexicon() -> Lexicon:
-    """Reads both files once. Takes a few hundredths of a second, so it waits for the first question."""
+    """Reads the three files once. Takes a tenth of a second, so it waits for the first question."""
     related: defaultdict[Term, dict[Term, float]] = defaultdict(dict)
     for term, other, strength in (*_culinary(_lines("culinary.txt")), *_places(_lines("places.txt"))):
         if term and other and term != other:

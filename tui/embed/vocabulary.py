@@ -36,6 +36,8 @@ class Vocabulary:
         """Returns the numbers of each text's distinct topical words."""
         if len(self._numbers) > self.WORDS or len(self._bags) > self.TEXTS:
             self._forget()
+        # Cut before they are kept: a record may hold a megabyte.
+        texts = [text[:_MAX_CHARACTERS] for text in texts]
         fresh = {text: _topical_words(text) for text in texts if text not in self._bags}
         self._learn(frozenset().union(*fresh.values()).difference(self._numbers))
         for text, words in fresh.items():
@@ -73,4 +75,4 @@ class Vocabulary:
 
 
 def _topical_words(text: str) -> frozenset[str]:
-    return frozenset(split_words(text[:_MAX_CHARACTERS])) - FUNCTION_WORDS
+    return frozenset(split_words(text)) - FUNCTION_WORDS

@@ -5,6 +5,8 @@ from __future__ import annotations
 import re
 import unicodedata
 from functools import lru_cache
+from threading import Lock
+from typing import Any
 
 # Function words of English, and the words people wrap a question in. A food knowledge base answers "what can I eat
 # with …": what the question is about are the other words.
@@ -49,9 +51,13 @@ STOP_WORDS = FUNCTION_WORDS | frozenset((_ASKING_WORDS + _FILLER_WORDS + _FOOD_W
 
 _WORD = re.compile(r"[^\W_]+")
 _POSSESSIVE = re.compile(r"'s\b")
-# Combining Diacritical Marks, their extensions and supplement (Unicode 15.0). Marks of other scripts are vowels and
-# voicings, not accents, and stay.
-_ACCENTS = re.compile("[\u0300-\u036f\u1ab0-\u1aff\u1dc0-\u1dff]+")
+# A stemmer works in memory of its own (snowballstem.org: not thread-safe).
+_STEMMING = Lock()
+# Unicode 15.0: Combining Diacritical Marks with their extensions and supplement, and the points of Hebrew and Arabic.
+# The marks of other scripts are vowels and voicings, which nobody leaves out, and stay.
+_ACCENTS = re.compile(
+    "[\u0300-\u036f\u1ab0-\u1aff\u1dc0-\u1dff\u0591-\u05bd\u05bf\u05c1\u05c2\u05c4\u05c5\u05c7\u064b-\u065f\u0670]+"
+)
 # Apostrophes, and letters that people type without their stroke but Unicode does not decompose. The okina of Hawaiian
 # is mostly left out in English.
 _TYPED_AS = str.maketrans(
@@ -88,6 +94,6 @@ def _stemmer() -> Any:
 
 @lru_cache(maxsize=65_536)
 def stem(word: str) -> str:
-    """Returns the stem of a folded word by the Snowball English stemmer (Porter2). Safe to call from several threads."""
+    """Returns the stem of a folded word by the Snowball English stemmer (Porter2). Thread-safe."""
     with _STEMMING:
         return str(_stemmer().stemWord(word))
