@@ -5,7 +5,7 @@ import json
 import os
 from collections.abc import AsyncIterator
 from contextlib import aclosing
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
@@ -26,10 +26,23 @@ NOON = datetime(2026, 11, 22, 12, 0, 0, tzinfo=UTC)
 
 
 class Noon(SystemClock):
-    """A clock that stands still at noon."""
+    """A clock that shows noon and counts its ids, until a test moves it."""
+
+    def __init__(self) -> None:
+        self.seconds = 0
+        self.ids = 0
 
     def now(self) -> datetime:
-        return NOON
+        return NOON + timedelta(seconds=self.seconds)
+
+    def new_id(self) -> str:
+        self.ids += 1
+        return f"{self.ids:04}"
+
+
+@pytest.fixture
+def clock() -> Noon:
+    return Noon()
 
 
 @pytest.fixture
@@ -51,8 +64,8 @@ async def index(paths: Paths, tmp_path: Path) -> AsyncIterator[EmbeddedIndex]:
 
 
 @pytest.fixture
-def service(index: EmbeddedIndex, paths: Paths) -> TransferService:
-    return TransferService(index, paths, Noon(), batch_records=8)
+def service(index: EmbeddedIndex, paths: Paths, clock: Noon) -> TransferService:
+    return TransferService(index, paths, clock, batch_records=8)
 
 
 async def finish(events: AsyncIterator[TransferEvent]) -> Transferred:
@@ -218,11 +231,18 @@ async def test_a_cancelled_restore_is_completed_by_the_next(
     await finish(service.reset())
     async with aclosing(service.restore(tmp_path / "one.jsonl")) as events:
         async for event in events:
-            if isinstance(event, Progress) and event.label == "restore" and event.done:
+            if isinstance(event, Progress) and event.label == "restoring" and event.done:
                 break
     assert await held(index) == order[:8]
     await finish(service.restore(tmp_path / "one.jsonl"))
     assert await held(index) == order
+
+
+async def test_a_restore_tells_how_far_it_is(service: TransferService, tmp_path: Path) -> None:
+    await finish(service.export(tmp_path / "one.jsonl"))
+    steps = [event async for event in service.restore(tmp_path / "one.jsonl") if isinstance(event, Progress)]
+    assert {(step.label, step.total) for step in steps} == {("checking", 40), ("restoring", 40)}
+    assert (steps[-1].label, steps[-1].done) == ("restoring", 40)
 
 
 # Reset
@@ -235,7 +255,7 @@ async def test_a_reset_saves_a_snapshot_that_restores_exactly(
     done = await finish(service.reset())
     assert done.records == 40
     assert Path(done.path).parent == paths.snapshots
-    assert Path(done.path).name == "20261122T120000Z-1-default.jsonl"
+    assert Path(done.path).name == "20261122T120000Z-0001-default.jsonl"
     snapshot = paths.snapshots / Path(done.path).name
     assert snapshot.read_bytes() == (tmp_path / "one.jsonl").read_bytes()
     assert await held(index) == []
@@ -252,22 +272,22 @@ async def test_an_empty_index_is_reset_without_a_snapshot(service: TransferServi
 
 
 async def test_snapshots_are_listed_newest_first(
-    service: TransferService, index: EmbeddedIndex, paths: Paths, tmp_path: Path
+    service: TransferService, index: EmbeddedIndex, paths: Paths, clock: Noon
 ) -> None:
     assert await service.snapshots() == []
-    await finish(service.reset())
-    await index.upsert([Record("a", "soup")])
-    await finish(service.reset())
     kitchen = open_index(paths.index_file, namespace="my/kitchen")
     await kitchen.upsert([Record("a", "soup")])
-    await finish(TransferService(kitchen, paths, Noon()).reset())
+    for number, transfer in enumerate((service, TransferService(kitchen, paths, clock), service)):
+        clock.seconds = number
+        await index.upsert([Record("a", "soup")])
+        await finish(transfer.reset())
     (paths.snapshots / "notes.txt").write_text("not a snapshot")
     (paths.snapshots / ".20261122T120000Z-9.jsonl.abc.ragfood-tmp").write_text("unfinished")
     listed = await service.snapshots()
-    assert [(snapshot.namespace, snapshot.taken) for snapshot in listed] == [
-        ("default", NOON),
-        ("my/kitchen", NOON),
-        ("default", NOON),
+    assert [(snapshot.namespace, snapshot.taken.second) for snapshot in listed] == [
+        ("default", 2),
+        ("my/kitchen", 1),
+        ("default", 0),
     ]
     assert all(snapshot.size > 0 for snapshot in listed)
     await kitchen.aclose()
@@ -297,7 +317,7 @@ async def test_an_index_that_is_never_quiet_is_not_reset(
     async def watch() -> None:
         nonlocal writes
         async for event in service.reset():
-            if isinstance(event, Progress) and event.label == "snapshot" and event.done:
+            if isinstance(event, Progress) and event.label == "saving a snapshot" and event.done:
                 writes += 1
                 await other.upsert([Record(f"late-{writes}", "a soup")])
 

@@ -33,6 +33,7 @@ LINE_LIMIT = 64 * 1024 * 1024
 """Bytes of the longest line that is read: far above a record's limits, far below what exhausts memory."""
 
 _DIGEST_BYTES = 32
+_TRAILER_BYTES = 256
 _INT32 = 2**31
 
 
@@ -130,13 +131,14 @@ def _encode_floats(values: Any) -> bytes:
 class ExportReader:
     """Reads a file of ours from an open binary file; every fault is a `TransferFileError` that names its line.
 
-    `name` is for messages, `size` in bytes; `count` is the number of records once the file is verified.
+    `name` is for messages; `promised` is the number of records by the closing line, 0 while that cannot be read, and
+    `count` the number that was found once the file is verified.
     """
 
     def __init__(self, file: BinaryIO, name: str) -> None:
         self._file = file
         self.name = name
-        self.size = file.seek(0, os.SEEK_END)
+        self.promised = self._promised()
         self.count = 0
         self._decoder = msgspec.json.Decoder(_Line)
         self._header = header_of(dimension=0, similarity="", model="", sparse_model="")
@@ -148,7 +150,7 @@ class ExportReader:
         return self._header
 
     def verify(self) -> Iterator[int]:
-        """Reads the whole file, yielding how many bytes it has read so far, now and then.
+        """Reads the whole file, yielding how many records it has checked so far.
 
         Checks each line, that no id comes twice, the number of records and the hash.
         """
@@ -157,16 +159,15 @@ class ExportReader:
         self.header()
         self._file.seek(0)
         digest.update(self._line(1))
-        number, done = 1, 0
+        number = 1
         while (line := self._line(number + 1)) and not line.startswith(b'{"records":'):
             number += 1
             digest.update(line)
-            done += len(line)
             record = self._parse_record(line, number)
             if record.id in seen:
                 raise self._fault(number, f"the id {shorten(record.id)!r} comes a second time")
             seen.add(record.id)
-            yield done
+            yield len(seen)
         self._check_trailer(line, number + 1, len(seen), digest.hexdigest())
         self.count = len(seen)
 
@@ -177,6 +178,14 @@ class ExportReader:
         while (line := self._line(number)) and not line.startswith(b'{"records":'):
             yield self._parse_record(line, number)
             number += 1
+
+    def _promised(self) -> int:
+        """Looks ahead at the closing line, for what is only shown."""
+        try:
+            self._file.seek(max(0, self._file.seek(0, os.SEEK_END) - _TRAILER_BYTES))
+            return msgspec.json.decode(self._file.read().splitlines()[-1], type=_Trailer).records
+        except (OSError, IndexError, msgspec.DecodeError, UnicodeDecodeError):
+            return 0
 
     def _line(self, number: int) -> bytes:
         try:

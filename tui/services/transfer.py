@@ -34,6 +34,7 @@ _CHECKED_LINES = 500
 _SUFFIX = ".jsonl"
 _RESET_ATTEMPTS = 3
 _STAMP = "%Y%m%dT%H%M%SZ"
+_LABELS = {"export": "exporting", "snapshot": "saving a snapshot"}
 _DEFAULT_NAMESPACE = "default"
 _NAME_LIMIT = 100
 
@@ -163,29 +164,30 @@ class TransferService:
         header = header_of(
             dimension=info.dimension, similarity=info.similarity, model=info.model, sparse_model=info.sparse_model
         )
-        yield Progress(name, 0, info.records, 0.0)
+        yield Progress(_LABELS[name], 0, info.records, 0.0)
         async with _atomic_file(path, self._checkpoint, name) as file:
             writer = ExportWriter(file, header)
             async with contextlib.aclosing(self._index.export_pages(size=_PAGE)) as pages:
                 async for page in pages:
                     await finish_in_thread(partial(writer.write, page.records))
                     seconds = self._clock.monotonic() - started
-                    yield Progress(name, writer.records, max(info.records, writer.records), seconds)
+                    yield Progress(_LABELS[name], writer.records, max(info.records, writer.records), seconds)
             await finish_in_thread(writer.finish)
-        yield Progress(name, writer.records, writer.records, self._clock.monotonic() - started)
+        yield Progress(_LABELS[name], writer.records, writer.records, self._clock.monotonic() - started)
 
     async def _verify(self, reader: ExportReader) -> AsyncGenerator[Progress]:
-        """Yields how many bytes of how many have been checked."""
+        """Yields how many records have been checked."""
         started = self._clock.monotonic()
         steps = reader.verify()
         while (done := await finish_in_thread(lambda: _last(islice(steps, _CHECKED_LINES)))) is not None:
-            yield Progress("check", done, reader.size, self._clock.monotonic() - started)
+            total = max(done, reader.promised)
+            yield Progress("checking", done, total, self._clock.monotonic() - started)
 
     async def _write_records(self, reader: ExportReader) -> AsyncGenerator[Progress]:
         started = self._clock.monotonic()
         batches = _batches(reader.records(), self._batch_records)
         done = 0
-        yield Progress("restore", 0, reader.count, 0.0)
+        yield Progress("restoring", 0, reader.count, 0.0)
         while (batch := await finish_in_thread(lambda: next(batches, None))) is not None:
             try:
                 await self._index.upsert(batch)
@@ -195,19 +197,15 @@ class TransferService:
                 ) from error
             self._checkpoint("restore.batch_committed")
             done += len(batch)
-            yield Progress("restore", done, reader.count, self._clock.monotonic() - started)
+            yield Progress("restoring", done, reader.count, self._clock.monotonic() - started)
 
     def _snapshot_path(self, namespace: str) -> Path:
-        """Returns a name in the snapshots folder that says when and of what, and that no file has yet."""
+        """Returns a name in the snapshots folder that says when and of what, and that no other process chooses too."""
         folder = ensure_directory(self._paths.snapshots)
-        remove_stale(folder, self._clock.now().timestamp())
-        stamp = self._clock.now().astimezone(UTC).strftime(_STAMP)
+        now = self._clock.now().astimezone(UTC)
+        remove_stale(folder, now.timestamp())
         part = quote(namespace or _DEFAULT_NAMESPACE, safe="")[:_NAME_LIMIT]
-        for number in count(1):
-            path = folder / f"{stamp}-{number}-{part}{_SUFFIX}"
-            if not path.exists():
-                return path
-        raise AssertionError("unreachable")
+        return folder / f"{now.strftime(_STAMP)}-{self._clock.new_id()}-{part}{_SUFFIX}"
 
 
 def _batches(records: Iterator[Record], most: int) -> Iterator[list[Record]]:
@@ -298,9 +296,10 @@ def _list_snapshots(folder: Path) -> list[Snapshot]:
             continue
         with contextlib.suppress(ValueError):
             taken = datetime.strptime(stamp, _STAMP).replace(tzinfo=UTC)
-            number, _, namespace = rest.partition("-")
-            found.append((taken, int(number), Snapshot(path, taken, unquote(namespace), path.stat().st_size)))
-    return [snapshot for _, _, snapshot in sorted(found, key=lambda item: item[:2], reverse=True)]
+            about = path.stat()
+            snapshot = Snapshot(path, taken, unquote(rest.partition("-")[2]), about.st_size)
+            found.append((taken, about.st_mtime_ns, snapshot))
+    return [snapshot for *_, snapshot in sorted(found, key=lambda item: item[:2], reverse=True)]
 
 
 def _last(items: Iterable[int]) -> int | None:
