@@ -31,7 +31,7 @@ BATCH_CHARACTERS = 400_000
 when they are interrupted."""
 
 _IN_FLIGHT = 1
-"""Batches written at a time: an index on this machine takes one after the other, and one keeps the order of the file."""
+"""Batches written at a time: a local index takes one after the other, and one keeps the order of the file."""
 _SCAN_PAGE = 500
 _EVENT_SECONDS = 0.1
 _COMPARED_AT_ONCE = 200
