@@ -41,6 +41,11 @@ _KEY_NAMES = {
 }
 _FUNCTION_KEY = re.compile("f[0-9]+")
 
+_GAVE_UP = (
+    "ragfood had to stop because of an error in itself. What was answered and written is safe; starting it again goes "
+    "on from there."
+)
+
 AGAIN_WITHIN = 3.0
 """Seconds in which a second Ctrl+C quits."""
 CLOSE_WITHIN = 10.0
@@ -205,20 +210,17 @@ class RagfoodApp(Guarded, App[None]):
         _log.critical("fatal error", exc_info=error)
         self.failures.append(error)
         if self._exception is None:
+            # Textual's own test harness raises it again.
             self._exception = error
         self._give_up()
 
     def _give_up(self) -> None:
         place = f" The details are in {self._log_file}." if self._log_file else ""
         self._return_code = 1
-        self._exception_event.set()
-        self._exit_renderables[:] = [
-            Text(
-                "ragfood had to stop because of an error in itself. What was answered and written is safe; "
-                f"starting it again goes on from there.{place}"
-            )
-        ]
+        self._exit_renderables.clear()
+        self._exit_renderables.append(Text(f"{_GAVE_UP}{place}"))
         self._close_messages_no_wait()
+        self._exception_event.set()
 
     # -- the end
 

@@ -8,6 +8,16 @@ from functools import partial
 from textual.screen import Screen
 from textual.worker import Worker
 
+from tui.widgets.guarded import Unexpected
+
+
+async def reporting(screen: Screen[None], work: Callable[[], Awaitable[None]]) -> None:
+    """Does `work`, and tells the app what nobody foresaw instead of losing it with the worker."""
+    try:
+        await work()
+    except Exception as error:  # noqa: BLE001 - nothing is swallowed: the app logs it and shows it
+        screen.post_message(Unexpected(error))
+
 
 class Background:
     """Runs work in a worker of its own group.

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import asyncio
+from collections.abc import Awaitable, Callable
 from functools import partial
 from typing import ClassVar
 
@@ -34,9 +34,10 @@ from tui.core.records import IndexInfo
 from tui.core.text import clean
 from tui.core.turns import Turn, TurnState
 from tui.screens.asking import AskEnded, AskHappened, Asking
+from tui.screens.background import reporting
 from tui.screens.indexing import IndexBegan, IndexEnded, IndexHappened, Indexing
 from tui.screens.opening import Opening
-from tui.widgets.guarded import Guarded, Unexpected
+from tui.widgets.guarded import Guarded
 from tui.widgets.index_panel import IndexPanel
 from tui.widgets.pane_tabs import PANES, PaneTabs
 from tui.widgets.prompt import Prompt
@@ -103,7 +104,11 @@ class ChatScreen(Guarded, Screen[None]):
     def _begin(self) -> None:
         self.indexing.first_fill()
         self.refresh_bindings()
-        self.run_worker(self._check_answerer, name="check", group="check", exclusive=True, exit_on_error=False)
+        self._run("check", self._check_answerer)
+
+    def _run(self, name: str, work: Callable[[], Awaitable[None]]) -> None:
+        """Does `work` in a worker instead of the work of the same name that may be under way."""
+        self.run_worker(partial(reporting, self, work), name=name, group=name, exclusive=True, exit_on_error=False)
 
     # -- the panes
 
@@ -325,9 +330,7 @@ class ChatScreen(Guarded, Screen[None]):
         self.refresh_bindings()
 
     def _refresh_info(self, *, report: bool = False) -> None:
-        self.run_worker(
-            partial(self._read_info, report), name="info", group="info", exclusive=True, exit_on_error=False
-        )
+        self._run("info", partial(self._read_info, report))
 
     async def _read_info(self, report: bool) -> None:
         from tui.screens.failure import Report
@@ -357,11 +360,6 @@ class ChatScreen(Guarded, Screen[None]):
             availability = await services.answerer.check()
         except RagfoodError:
             # The first fill opens the same services and has already said why that failed.
-            return
-        except asyncio.CancelledError:
-            raise
-        except Exception as error:  # noqa: BLE001 - nothing is swallowed: the app logs it and shows it
-            self.post_message(Unexpected(error))
             return
         self.query_one(StatusLine).show_answerer(services.answerer.name, reason=availability.reason)
         if not availability.ok:

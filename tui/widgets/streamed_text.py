@@ -103,7 +103,7 @@ class StreamedText(Widget):
             self.mount(piece)
         piece.set_class(not sealed, "-tail")
 
-    def _on_resize(self, event: events.Resize) -> None:
+    def on_resize(self, event: events.Resize) -> None:
         if self._seamed_at and event.size.width != self._seamed_at:
             self._lay_out_again()
 
