@@ -273,6 +273,5 @@ def _show_plan(made: Plan) -> None:
     say(f"file       {made.source}")
     for name in ("new", "changed", "unchanged", "orphaned", "rejected"):
         say(f"{name:10} {len(getattr(made, name)):,}")
-    say(
-        f"cost       {_count(made.cost.writes, 'write')}, {_count(made.cost.requests, 'request')}, ${made.cost.dollars:.2f}"
-    )
+    cost = made.cost
+    say(f"cost       {_count(cost.writes, 'write')}, {_count(cost.requests, 'request')}, ${cost.dollars:.2f}")

@@ -28,8 +28,7 @@ def current_run() -> Run:
     A command calls this before it imports anything heavy, so that whatever fails afterwards can be logged.
     """
     run: Run = click.get_current_context().obj
-    if run.log.reason:
-        note(run.log.reason)
+    _ = run.log
     return run
 
 
@@ -39,6 +38,8 @@ async def opened(run: Run, *, use_model: bool = True) -> AsyncIterator[Services]
     from tui.wiring import build_services
 
     services = build_services(run.settings, run.paths, use_model=use_model)
+    if run.log.reason:
+        note(run.log.reason)
     try:
         yield services
     finally:
