@@ -43,9 +43,7 @@ def foods(tmp_path: Path) -> Path:
 
 
 @pytest.fixture
-def call(
-    home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
-) -> Iterator[Call]:
+def call(home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]) -> Call:
     """Runs a command in this process, which is as good as a process where nothing of one is looked at."""
     for name in list(os.environ):
         if name.startswith(("RAGFOOD_", "UPSTASH_", "OLLAMA_", "XDG_")):
@@ -60,7 +58,7 @@ def call(
         captured = capfd.readouterr()
         return Result(code, captured.out, captured.err)
 
-    yield called
+    return called
 
 
 @pytest.fixture

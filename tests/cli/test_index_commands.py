@@ -2,7 +2,6 @@ from __future__ import annotations
 
 import asyncio
 import json
-import os
 import shlex
 from pathlib import Path
 
@@ -245,5 +244,5 @@ def test_index_alone_explains_itself(call: Call) -> None:
 
 def test_output_files_are_for_their_owner_only(filled: Path, call: Call, tmp_path: Path) -> None:
     call("index", "export", "private.jsonl")
-    assert os.stat(tmp_path / "private.jsonl").st_mode & 0o077 == 0
+    assert (tmp_path / "private.jsonl").stat().st_mode & 0o077 == 0
     assert json.loads((tmp_path / "private.jsonl").read_text().split("\n")[0])

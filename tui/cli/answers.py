@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
+import math
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -36,6 +37,15 @@ if TYPE_CHECKING:
 
 _EXTRACTIVE = "extractive"
 
+
+class _Relevance(click.FloatRange):
+    """0 to 1; the range alone would let NaN through, which is neither below nor above anything."""
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> float:
+        number: float = super().convert(value, param, ctx)
+        return self.fail(f"{value} is not a number.", param, ctx) if math.isnan(number) else number
+
+
 _top_k = click.option(
     "--top-k", type=click.IntRange(1, 1000), metavar="N", help="How many records. Default: the setting, 3."
 )
@@ -54,7 +64,7 @@ def _question(words: str) -> str:
 @filter_option
 @click.option(
     "--min-relevance",
-    type=click.FloatRange(0, 1),
+    type=_Relevance(0, 1),
     metavar="R",
     help="Lowest relevance of a source, 0 to 1. Default: the setting, calibrated.",
 )
