@@ -56,14 +56,18 @@ class Evidence:
         self._lexicon = lexicon
         self._vocabulary = Vocabulary(embedder)
         self._lock = Lock()
+        self._last: tuple[str, tuple[Concept, ...]] = ("", ())
 
     def concepts(self, text: str) -> tuple[Concept, ...]:
-        """Returns what a question asks for."""
-        return concepts_of(text, self._lexicon)
+        """Returns what a question asks for. The last question is remembered: a search asks twice."""
+        last = self._last
+        if last[0] != text:
+            self._last = last = (text, concepts_of(text, self._lexicon))
+        return last[1]
 
     def read(self, text: str, frequencies: Frequencies) -> Question:
         """Takes a question apart. A rare concept weighs more than a common one, one that no record has weighs most."""
-        concepts = concepts_of(text, self._lexicon)
+        concepts = self.concepts(text)
         vectors = np.zeros((len(concepts), self._embedder.dimension), np.float32)
         for row, concept in enumerate(concepts):
             total = self._embedder.embed_words(concept.words).sum(axis=0)

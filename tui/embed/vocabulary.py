@@ -26,7 +26,7 @@ class Vocabulary:
     """
 
     WORDS: Final = 8192
-    TEXTS: Final = 2048
+    TEXTS: Final = 8192
 
     def __init__(self, embedder: BuiltinEmbedder) -> None:
         self._embedder = embedder
@@ -36,13 +36,13 @@ class Vocabulary:
         """Returns the numbers of each text's distinct topical words."""
         if len(self._numbers) > self.WORDS or len(self._bags) > self.TEXTS:
             self._forget()
-        # Cut before they are kept: a record may hold a megabyte.
-        texts = [text[:_MAX_CHARACTERS] for text in texts]
-        fresh = {text: _topical_words(text) for text in texts if text not in self._bags}
+        # Kept by their 64-bit hashes: the texts themselves may be large.
+        keys = list(map(hash, texts))
+        fresh = {key: _topical_words(text) for key, text in zip(keys, texts, strict=True) if key not in self._bags}
         self._learn(frozenset().union(*fresh.values()).difference(self._numbers))
-        for text, words in fresh.items():
-            self._bags[text] = np.fromiter(map(self._numbers.__getitem__, words), np.int32, len(words))
-        return [self._bags[text] for text in texts]
+        for key, words in fresh.items():
+            self._bags[key] = np.fromiter(map(self._numbers.__getitem__, words), np.int32, len(words))
+        return [self._bags[key] for key in keys]
 
     def vectors(self, numbers: NDArray[np.int32]) -> NDArray[np.float32]:
         """Returns the unit vectors of words by number, shape (len(numbers), dimension)."""
@@ -56,7 +56,7 @@ class Vocabulary:
     def _forget(self) -> None:
         self._numbers: dict[str, int] = {}
         self._by_stem: dict[str, list[int]] = {}
-        self._bags: dict[str, NDArray[np.int32]] = {}
+        self._bags: dict[int, NDArray[np.int32]] = {}
         self._vectors = np.empty((0, self._embedder.dimension), np.float32)
 
     def _learn(self, words: Collection[str]) -> None:
