@@ -47,6 +47,10 @@ class TransferFileError(RagfoodError):
     """An export cannot be read or written, or is not one of ours, cut short, or from another dimension."""
 
 
+class SessionFileError(RagfoodError):
+    """A saved session cannot be read, or is not one of ours."""
+
+
 class VectorIndexError(RagfoodError):
     """Base of what can go wrong with an index."""
 

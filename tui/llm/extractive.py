@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import re
+from collections import Counter
 from collections.abc import AsyncGenerator, Callable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
+from tui.core.errors import AnswerInterrupted
 from tui.embed.words import FUNCTION_WORDS, split_words, stem
 from tui.llm.base import AnswerFinished, AnswerPart, Availability, Prompt, TextDelta
 
@@ -26,7 +28,9 @@ PER_SOURCE: Final = 2
 _WORTH = 0.6
 """A sentence is quoted when it covers at least this share of what the best one covers."""
 
-_SENTENCE_END = re.compile(r"(?<=[.!?…])[\"'”’)]*\s+(?=[\"'“‘(]?[A-Z0-9])|\n+")
+_GAP = re.compile(r"(?<=[.!?…])([\"'”’)\]]*)\s+(?=[\"'“‘(\[]*(\w))|\n+")
+_ABBREVIATION = re.compile(r"(?:\b[A-Z]|\b(?:approx|c|ca|cf|dr|e\.g|i\.e|mr|mrs|ms|no|st|vs))\.\Z", re.IGNORECASE)
+_LONGEST_ABBREVIATION = 8
 _LONGEST = 400
 
 
@@ -39,14 +43,12 @@ class _Quote:
 
 
 class ExtractiveAnswerer:
-    """Quotes the sentences that cover the question best, at most two a source, each with its number.
-
-    `evidence` is made at the first answer, since it loads the built-in model.
-    """
+    """Quotes the sentences that cover the question best, at most two a source, each with its number."""
 
     name = NAME
 
     def __init__(self, evidence: Callable[[], Evidence]) -> None:
+        """`evidence` is called when an answer is written, on a thread: it may have to load the built-in model."""
         self._evidence = evidence
 
     async def check(self) -> Availability:
@@ -54,8 +56,10 @@ class ExtractiveAnswerer:
         return Availability(ok=True)
 
     async def stream(self, prompt: Prompt) -> AsyncGenerator[AnswerPart]:
-        """Yields one quoted sentence after the other."""
+        """Yields one quoted sentence after the other. Raises `AnswerInterrupted` when the sources hold no text."""
         quotes = await asyncio.to_thread(self._choose, prompt)
+        if not quotes:
+            raise AnswerInterrupted("The sources hold no text to quote.", hint="Ask something else.")
         for number, quote in enumerate(quotes):
             yield TextDelta(("\n" if number else "") + _worded(quote))
         yield AnswerFinished(reason="stop")
@@ -64,7 +68,7 @@ class ExtractiveAnswerer:
         """Holds nothing that has to be released."""
 
     def _choose(self, prompt: Prompt) -> list[_Quote]:
-        """The quotes of an answer: the best source first, the sentences of one source in their own order."""
+        """The quotes of an answer, in the order of the sources and within a source in its own."""
         evidence = self._evidence()
         candidates = [
             (passage, position, sentence)
@@ -79,27 +83,43 @@ class ExtractiveAnswerer:
             _Quote(passage, position, sentence, float(score) + (0.1 if position == 0 else 0.0))
             for (passage, position, sentence), score in zip(candidates, scores, strict=True)
         ]
-        best = max((quote.score for quote in quotes), default=0.0)
-        worthy = [quote for quote in quotes if quote.score >= _WORTH * best]
-        return _arrange(worthy)
+        return sorted(_best(quotes), key=lambda quote: (quote.passage.number, quote.position))
 
 
 def sentences_of(text: str) -> list[str]:
     """Splits a text after sentence marks and at line ends; longer parts are cut at 400 characters."""
-    parts = (part.strip() for part in _SENTENCE_END.split(text))
-    return [part if len(part) <= _LONGEST else part[:_LONGEST].rsplit(" ", 1)[0] + " …" for part in parts if part]
+    parts: list[str] = []
+    start = 0
+    for gap in _GAP.finditer(text):
+        closing, following = gap.groups()
+        if following is not None and (following.islower() or _is_abbreviation(text, start, gap.start())):
+            continue
+        parts.append(text[start : gap.start()] + (closing or ""))
+        start = gap.end()
+    parts.append(text[start:])
+    return [_cut(part.strip()) for part in parts if part.strip()]
 
 
-def _arrange(quotes: Sequence[_Quote]) -> list[_Quote]:
-    by_source: dict[int, list[_Quote]] = {}
-    for quote in sorted(quotes, key=lambda quote: -quote.score):
-        chosen = by_source.setdefault(quote.passage.number, [])
-        if len(chosen) < PER_SOURCE:
+def _is_abbreviation(text: str, start: int, end: int) -> bool:
+    return _ABBREVIATION.search(text, max(start, end - _LONGEST_ABBREVIATION), end) is not None
+
+
+def _cut(sentence: str) -> str:
+    return sentence if len(sentence) <= _LONGEST else sentence[:_LONGEST].rsplit(" ", 1)[0] + " …"
+
+
+def _best(quotes: Sequence[_Quote]) -> list[_Quote]:
+    """The quotes nearly as good as the best one, as far as the limits allow; of equal ones those of better sources."""
+    ranked = sorted(quotes, key=lambda quote: -quote.score)
+    taken: Counter[int] = Counter()
+    chosen: list[_Quote] = []
+    for quote in ranked:
+        if quote.score < _WORTH * ranked[0].score or len(chosen) == MAX_SENTENCES:
+            break
+        if taken[quote.passage.number] < PER_SOURCE:
+            taken[quote.passage.number] += 1
             chosen.append(quote)
-    arranged: list[_Quote] = []
-    for number in sorted(by_source):
-        arranged += sorted(by_source[number], key=lambda quote: quote.position)
-    return arranged[:MAX_SENTENCES]
+    return chosen
 
 
 def _worded(quote: _Quote) -> str:

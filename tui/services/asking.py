@@ -2,31 +2,34 @@
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import dataclasses
 import logging
 from collections.abc import AsyncGenerator, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
-from tui.core.errors import AnswererError, RagfoodError
+from tui.core.errors import AnswererError, RagfoodError, StorageFull
 from tui.core.events import Answered, AskEvent, Degraded, Delta, Loading, Retrieved, Retrieving, Thinking, Writing
 from tui.core.records import QueryMode
 from tui.core.text import clean
 from tui.core.turns import Degradation, Turn, TurnState
-from tui.llm.base import AnswerFinished, ModelLoading, Prompt, TextDelta, ThinkingDelta
+from tui.llm.base import AnswerFinished, ModelLoading, TextDelta, ThinkingDelta
 from tui.services.prompting import build_prompt, find_citations
+from tui.services.threads import finish
 
 if TYPE_CHECKING:
     from tui.core.clock import Clock
-    from tui.llm.base import Answerer
+    from tui.llm.base import Answerer, AnswerPart, Prompt
     from tui.services.recorder import TurnRecorder
     from tui.services.retrieval import Retrieval, Retriever
 
-NOTHING_FITS = "Nothing in the index is close enough to this question to answer from."
-NOTHING_INDEXED = "The index is empty, so there is nothing to answer from."
+NOTHING_FITS: Final = "Nothing in the index is close enough to this question to answer from."
+NOTHING_INDEXED: Final = "The index is empty, so there is nothing to answer from."
+UNEXPECTED: Final = "Something unexpected ended this answer."
 
-_SAVE_EVERY = 1.0
-"""Seconds between saves of a growing answer: what a kill can cost at most."""
+SAVE_EVERY: Final = 1.0
+"""Seconds within which a piece of an answer is on disk: what a kill can cost at most."""
 
 log = logging.getLogger(__name__)
 
@@ -43,19 +46,30 @@ class AskOptions:
 
 
 class AskService:
-    """Answers questions with the first answerer that can write; the last one must always be able to.
+    """Answers questions with the first answerer that can write.
 
     The turn belongs to the service: it is recorded before the search, as it grows, and once more when it ends, whether
     the answer is complete, stopped or failed. Events are its view.
     """
 
     def __init__(
-        self, retriever: Retriever, answerers: Sequence[Answerer], recorder: TurnRecorder, clock: Clock
+        self,
+        retriever: Retriever,
+        answerers: Sequence[Answerer],
+        recorder: TurnRecorder,
+        clock: Clock,
+        *,
+        save_every: float = SAVE_EVERY,
     ) -> None:
+        """`answerers` are in order of preference; all but the last are models, and the last quotes the sources.
+
+        `save_every` is in seconds.
+        """
         self._retriever = retriever
-        self._answerers = answerers
+        *self._models, self._quoting = answerers
         self._recorder = recorder
         self._clock = clock
+        self._save_every = save_every
 
     async def ask(
         self, question: str, *, history: Sequence[Turn] = (), options: AskOptions | None = None
@@ -63,20 +77,19 @@ class AskService:
         """Yields the events of one turn, `Answered` last.
 
         Closing the generator or cancelling its task stops the answer, closes the connection to the model and records
-        what came as stopped. Raises `RagfoodError` when the search fails; the turn is then recorded as failed.
+        what came as stopped. Raises `RagfoodError` when the search fails or the turn cannot be saved; it is then
+        recorded as failed, where it can be. When only the answer fails, the turn of `Answered` says so.
         """
-        draft = _Draft(self._clock, self._recorder, clean(question).strip())
-        await draft.save()
+        draft = _Draft(self._clock, self._recorder, self._save_every, clean(question).strip())
         try:
+            await draft.save()
             async with contextlib.aclosing(self._answer(draft, history, options or AskOptions())) as events:
                 async for event in events:
                     yield event
-        except RagfoodError as error:
-            draft.change(state=TurnState.FAILED, error=error.message)
+        except BaseException as error:
+            await finish(draft.break_off(error))
             raise
-        finally:
-            draft.end()
-            await draft.save()
+        await finish(draft.end())
         yield Answered(draft.turn)
 
     async def _answer(self, draft: _Draft, history: Sequence[Turn], options: AskOptions) -> AsyncGenerator[AskEvent]:
@@ -89,12 +102,11 @@ class AskService:
                 mode=options.mode,
                 min_relevance=options.min_relevance,
             )
-            draft.change(hits=found.hits, dropped=found.dropped)
-            draft.time("retrieve", found.seconds)
+            draft.take(found)
             yield Retrieved(found.hits, found.dropped, found.total, found.seconds)
             if not found.hits:
-                for event in draft.refuse(found):
-                    yield event
+                draft.refuse(NOTHING_FITS if found.total else NOTHING_INDEXED)
+                yield Delta(draft.turn.answer)
                 return
         draft.change(fallback=options.ungrounded, state=TurnState.WRITING)
         prompt = build_prompt(draft.turn.question, draft.turn.hits, history)
@@ -104,30 +116,28 @@ class AskService:
 
     async def _write(self, draft: _Draft, prompt: Prompt) -> AsyncGenerator[AskEvent]:
         """Tries the answerers in turn; once one has written text, its failure ends the turn."""
-        for position, answerer in enumerate(self._answerers):
-            if position == len(self._answerers) - 1 and draft.turn.fallback and self._answerers[:-1]:
-                draft.fail_without_model()
-                return
+        answerers = [*self._models, self._quoting] if prompt.passages else self._models
+        if not answerers:
+            draft.fail(AnswererError("Without sources only a model can answer, and none is in use."))
+        for answerer in answerers:
             try:
                 async with contextlib.aclosing(self._stream(draft, answerer, prompt)) as events:
                     async for event in events:
                         yield event
             except AnswererError as error:
                 log.info("%s could not answer: %s", answerer.name, error.message)
-                if draft.turn.answer:
-                    draft.change(state=TurnState.FAILED, error=f"{error.message} {error.hint}".strip())
+                if draft.turn.answer or answerer is answerers[-1]:
+                    draft.fail(error)
                     return
-                draft.change(thinking="")
-                draft.degrade(error.message, error.hint)
+                draft.degrade(error)
                 yield Degraded(error.message, error.hint)
             else:
                 draft.change(state=TurnState.ANSWERED)
                 return
-        draft.change(state=TurnState.FAILED, error="Nobody could write an answer.")
 
     async def _stream(self, draft: _Draft, answerer: Answerer, prompt: Prompt) -> AsyncGenerator[AskEvent]:
-        sent = tuple((message.role, message.content) for message in prompt.messages)
-        draft.change(answerer=answerer.name, prompt=sent)
+        messages = () if answerer is self._quoting else prompt.messages
+        draft.change(answerer=answerer.name, prompt=tuple((message.role, message.content) for message in messages))
         await draft.save()
         yield Writing(answerer.name)
         async with contextlib.aclosing(_parts(answerer, prompt)) as parts:
@@ -136,16 +146,16 @@ class AskService:
                     case ModelLoading(model):
                         yield Loading(model)
                     case ThinkingDelta(text):
-                        draft.change(thinking=draft.turn.thinking + text)
+                        draft.grow(thinking=text)
                         yield Thinking(text)
                     case TextDelta(text):
-                        await draft.grow(text)
+                        draft.grow(answer=text)
                         yield Delta(text)
                     case AnswerFinished():
                         draft.finish(part)
 
 
-async def _parts(answerer: Answerer, prompt: Prompt) -> AsyncGenerator[Any]:
+async def _parts(answerer: Answerer, prompt: Prompt) -> AsyncGenerator[AnswerPart]:
     """The answerer's stream as a generator that can be closed; closing it closes the stream."""
     stream = answerer.stream(prompt)
     try:
@@ -160,46 +170,49 @@ async def _parts(answerer: Answerer, prompt: Prompt) -> AsyncGenerator[Any]:
 class _Draft:
     """A turn that grows, and its way to the recorder."""
 
-    def __init__(self, clock: Clock, recorder: TurnRecorder, question: str) -> None:
+    def __init__(self, clock: Clock, recorder: TurnRecorder, save_every: float, question: str) -> None:
         self._clock = clock
         self._recorder = recorder
+        self._save_every = save_every
+        self._saving: asyncio.Task[None] | None = None
         self._started = clock.monotonic()
-        self._saved = self._started
-        self._timings: dict[str, float] = {}
         self.turn = Turn(id=clock.new_id(), asked_at=clock.now().isoformat(), question=question)
 
     def change(self, **fields: Any) -> None:
         self.turn = dataclasses.replace(self.turn, **fields)
 
-    def time(self, phase: str, seconds: float) -> None:
-        self._timings[phase] = seconds
-        self.change(timings=dict(self._timings))
+    def take(self, found: Retrieval) -> None:
+        """Freezes what the search found."""
+        self.change(hits=found.hits, dropped=found.dropped)
+        self._time("retrieve", found.seconds)
 
-    def degrade(self, reason: str, hint: str) -> None:
-        self.change(degraded=(*self.turn.degraded, Degradation(reason, hint)))
+    def refuse(self, reason: str) -> None:
+        """Says in the place of an answer why there is none."""
+        self.change(answer=reason, state=TurnState.REFUSED)
 
-    async def save(self) -> None:
-        self._saved = self._clock.monotonic()
-        await self._recorder.record(self.turn)
+    def degrade(self, error: AnswererError) -> None:
+        """Remembers why the next answerer has to do, and forgets what this one thought."""
+        self.change(degraded=(*self.turn.degraded, Degradation(error.message, error.hint)), thinking="")
 
-    async def grow(self, text: str) -> None:
-        now = self._clock.monotonic()
-        if not self.turn.answer:
-            self.time("first_text", now - self._started)
-        self.change(answer=self.turn.answer + text)
-        if now - self._saved >= _SAVE_EVERY:
-            await self.save()
+    def fail(self, error: RagfoodError) -> None:
+        self.change(state=TurnState.FAILED, error=f"{error.message} {error.hint}".strip())
 
-    def refuse(self, found: Retrieval) -> Sequence[AskEvent]:
-        """Ends the turn without an answer, and says so in its place."""
-        self.change(answer=NOTHING_FITS if found.total else NOTHING_INDEXED, state=TurnState.REFUSED)
-        return [Delta(self.turn.answer)]
+    def grow(self, *, answer: str = "", thinking: str = "") -> None:
+        """Adds to the answer, and sees to it that it is on disk within `save_every` seconds.
 
-    def fail_without_model(self) -> None:
-        reason = self.turn.degraded[-1] if self.turn.degraded else Degradation("No model can be asked.")
-        self.change(state=TurnState.FAILED, error=f"{reason.reason} {reason.hint}".strip())
+        Raises `StorageFull` when what came before could not be saved.
+        """
+        if answer and not self.turn.answer:
+            self._time("first_text", self._elapsed())
+        self.change(answer=self.turn.answer + answer, thinking=self.turn.thinking + thinking)
+        if self._saving is not None and self._saving.done():
+            self._saving.result()
+            self._saving = None
+        if self._saving is None:
+            self._saving = asyncio.create_task(self._save_later(), name="save-growing-answer")
 
     def finish(self, part: AnswerFinished) -> None:
+        """Takes over the numbers of a complete answer."""
         speed = None
         if part.answer_tokens and part.answer_seconds:
             speed = part.answer_tokens / part.answer_seconds
@@ -210,10 +223,42 @@ class _Draft:
             truncated=part.truncated,
         )
 
-    def end(self) -> None:
-        """Settles the state of a turn that was cut off, its citations and its total time."""
-        if self.turn.state in (TurnState.ASKED, TurnState.WRITING):
-            self.change(state=TurnState.STOPPED)
+    async def save(self) -> None:
+        await self._recorder.record(self.turn)
+
+    async def end(self) -> None:
+        """Settles citations and total time, and records the turn for the last time."""
         if self.turn.state is not TurnState.REFUSED:
             self.change(citations=find_citations(self.turn.answer, len(self.turn.hits)))
-        self.time("total", self._clock.monotonic() - self._started)
+        self._time("total", self._elapsed())
+        await self._stop_saving()
+        await self.save()
+
+    async def break_off(self, error: BaseException) -> None:
+        """Ends a turn that `error` cut off. A disk that cannot be written does not hide what came first."""
+        if isinstance(error, RagfoodError):
+            self.fail(error)
+        elif isinstance(error, Exception):
+            self.fail(RagfoodError(UNEXPECTED))
+        elif self.turn.state in (TurnState.ASKED, TurnState.WRITING):
+            self.change(state=TurnState.STOPPED)
+        try:
+            await self.end()
+        except StorageFull as full:
+            log.warning("A turn was not recorded to its end: %s", full.message)
+
+    async def _save_later(self) -> None:
+        await asyncio.sleep(self._save_every)
+        await self.save()
+
+    async def _stop_saving(self) -> None:
+        """Ends the saving of a growing turn; why it failed, if it did, the last save tells as well."""
+        if self._saving is not None:
+            self._saving.cancel()
+            await asyncio.gather(self._saving, return_exceptions=True)
+
+    def _elapsed(self) -> float:
+        return self._clock.monotonic() - self._started
+
+    def _time(self, phase: str, seconds: float) -> None:
+        self.change(timings={**self.turn.timings, phase: seconds})

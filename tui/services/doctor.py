@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import platform
 import shutil
 from importlib import metadata
@@ -11,6 +12,9 @@ from typing import TYPE_CHECKING
 from tui.core.errors import RagfoodError
 from tui.core.records import Finding
 from tui.core.secret import Secret
+from tui.core.setting_sources import DEFAULT
+from tui.core.settings import SETTINGS
+from tui.core.text import shorten
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -25,6 +29,9 @@ WARNING = "warning"
 ERROR = "error"
 
 _DEPENDENCIES = ("textual", "httpx", "numpy", "msgspec", "orjson", "tokenizers", "wordllama", "PyStemmer")
+
+_PRIVATE = frozenset(setting.name for setting in SETTINGS if setting.private)
+_OTHER_FOLDER = "Change its permissions, or set RAGFOOD_HOME to a folder that can be written."
 
 _LITTLE_SPACE = 100 * 2**20
 """Bytes of free disk below which a reset's snapshot or a larger upsert may fail."""
@@ -47,29 +54,45 @@ def _program() -> Finding:
 
 
 def _settings(settings: Settings) -> Finding:
-    """Names every setting that is not a default, with its source; secrets stay hidden."""
-    given = {name: source for name, source in settings.sources.items() if source != "default"}
+    """Names every setting that is not a default, with its source; what is private stays hidden."""
+    given = {name: source for name, source in settings.sources.items() if source != DEFAULT}
     if not given:
         return Finding("settings", OK, "All settings have their defaults.")
-    named = []
-    for name, source in given.items():
-        value = getattr(settings, name)
-        named.append(f"{name} {'is set' if isinstance(value, Secret) else f'= {value}'} ({source})")
+    named = [f"{name} {_shown(name, getattr(settings, name))} ({source})" for name, source in given.items()]
     return Finding("settings", OK, "; ".join(named) + ".")
 
 
+def _shown(name: str, value: object) -> str:
+    if name in _PRIVATE or isinstance(value, Secret):
+        return "is set"
+    text = str(value)
+    if name == "ollama_host" and "@" in text:
+        # What stands before it may be a password.
+        text = "…@" + text.rpartition("@")[2]
+    return f"= {shorten(text)}"
+
+
 def _folder(folder: Path) -> Finding:
-    nearest = next(parent for parent in (folder, *folder.parents) if parent.exists())
-    free = shutil.disk_usage(nearest).free
+    """Checks where sessions, snapshots and the index are kept."""
+    name = shorten(str(folder), 200)
+    try:
+        nearest = next(parent for parent in (folder, *folder.parents) if parent.exists())
+        writable = os.access(nearest, os.R_OK | os.W_OK | os.X_OK)
+        free = shutil.disk_usage(nearest).free
+    except OSError as error:
+        return Finding("data folder", ERROR, f"{name}: {error.strerror or error}.", _OTHER_FOLDER)
+    if not writable:
+        return Finding("data folder", ERROR, f"{name} cannot be written.", _OTHER_FOLDER)
     space = f"{free / 2**30:.1f} GB free"
     if free < _LITTLE_SPACE:
-        return Finding("data folder", WARNING, f"{folder}: only {space}.", "Free some space before a large upsert.")
-    return Finding("data folder", OK, f"{folder}: {space}.")
+        return Finding("data folder", WARNING, f"{name}: only {space}.", "Free some space before a large upsert.")
+    return Finding("data folder", OK, f"{name}: {space}.")
 
 
 def _foods(file: Path) -> Finding:
     from tui.core.foods import read_foods
 
+    name = shorten(str(file), 200)
     try:
         read = read_foods(file)
     except RagfoodError as error:
@@ -79,10 +102,10 @@ def _foods(file: Path) -> Finding:
         return Finding(
             "foods file",
             WARNING,
-            f"{file}: {len(read.foods)} foods, {len(read.rejected)} rows refused; row {first.row}: {first.reason}",
+            f"{name}: {len(read.foods)} foods, {len(read.rejected)} rows refused; row {first.row}: {first.reason}",
             "ragfood index plan lists every refused row.",
         )
-    return Finding("foods file", OK, f"{file}: {len(read.foods)} foods.")
+    return Finding("foods file", OK, f"{name}: {len(read.foods)} foods.")
 
 
 async def _model(answerer: Answerer) -> Finding:

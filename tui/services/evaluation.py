@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from tui.core.errors import QuestionsFileError
-from tui.core.text import clean_line
+from tui.core.text import clean_line, shorten
 from tui.services.retrieval import split_by_gate
 
 if TYPE_CHECKING:
@@ -22,6 +22,7 @@ DEPTH = 10
 """Hits looked at per question: what nDCG@10 needs."""
 
 _AT = 3
+_FORMAT_HINT = 'A line reads like: {"question": "Which soups come with noodles?", "relevant": ["pho", "ramen"]}'
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,31 +108,34 @@ def read_questions(path: Path) -> tuple[LabelledQuestion, ...]:
 
     Raises `QuestionsFileError` naming the line and the field at fault.
     """
+    name = shorten(str(path), 200)
     try:
-        lines = path.read_bytes().decode("utf-8-sig").split("\n")
+        content = path.read_bytes()
+        # Not `splitlines`: a separator such as U+2028 is allowed inside a JSON string.
+        lines = content.decode("utf-8-sig").split("\n")
     except OSError as error:
         raise QuestionsFileError(
-            f"The question file {path} cannot be read: {error.strerror or error}.", hint="Check the path."
+            f"The question file {name} cannot be read: {error.strerror or error}.", hint="Check the path."
         ) from error
     except UnicodeDecodeError as error:
-        raise QuestionsFileError(
-            f"The question file {path} is not UTF-8 (byte {error.start}).", hint="Save it as UTF-8 and try again."
-        ) from error
-    questions = tuple(_read_line(path, number, line) for number, line in enumerate(lines, start=1) if line.strip())
+        line = error.object.count(b"\n", 0, error.start) + 1
+        raise QuestionsFileError(f"{name}, line {line}: not UTF-8.", hint="Save it as UTF-8 and try again.") from error
+    questions = tuple(
+        _read_line(f"{name}, line {number}", line) for number, line in enumerate(lines, start=1) if line.strip()
+    )
     if not questions:
-        raise QuestionsFileError(f"The question file {path} has no questions.", hint=_FORMAT_HINT)
+        raise QuestionsFileError(f"The question file {name} has no questions.", hint=_FORMAT_HINT)
     return questions
 
 
-_FORMAT_HINT = 'A line reads like: {"question": "Which soups come with noodles?", "relevant": ["pho", "ramen"]}'
-
-
-def _read_line(path: Path, number: int, line: str) -> LabelledQuestion:
-    where = f"{path}, line {number}"
+def _read_line(where: str, line: str) -> LabelledQuestion:
     try:
         entry: Any = json.loads(line)
-    except ValueError as error:
-        raise QuestionsFileError(f"{where}: not JSON ({error}).", hint=_FORMAT_HINT) from error
+    except json.JSONDecodeError as error:
+        reason = f"{error.msg} at character {error.pos + 1}"
+        raise QuestionsFileError(f"{where}: not JSON ({reason}).", hint=_FORMAT_HINT) from error
+    except (ValueError, RecursionError) as error:
+        raise QuestionsFileError(f"{where}: a number too long, or nested too deeply.", hint=_FORMAT_HINT) from error
     if not isinstance(entry, dict):
         raise QuestionsFileError(f"{where}: not an object.", hint=_FORMAT_HINT)
     question, relevant = entry.get("question"), entry.get("relevant")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
+from collections.abc import Awaitable, Callable
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -11,15 +12,19 @@ if TYPE_CHECKING:
 
 
 class SlidingWindow:
-    """Lets `calls` through per sliding window of `seconds`; a further one waits for its turn, first come first served.
+    """Lets `calls` (at least 1) through per sliding window of `seconds`; a further one waits, first come first served.
 
-    The oldest call within the window decides when the next may go, so there is no burst at a window's edge.
+    The oldest call within the window decides when the next may go, so there is no burst at a window's edge. `sleep`
+    passes seconds of `clock`.
     """
 
-    def __init__(self, calls: int, seconds: float, clock: Clock) -> None:
+    def __init__(
+        self, calls: int, seconds: float, clock: Clock, *, sleep: Callable[[float], Awaitable[None]] = asyncio.sleep
+    ) -> None:
         self._calls = calls
         self._seconds = seconds
         self._clock = clock
+        self._sleep = sleep
         self._taken: deque[float] = deque(maxlen=calls)
         self._turn = asyncio.Lock()
 
@@ -32,5 +37,7 @@ class SlidingWindow:
     async def take(self) -> None:
         """Waits until a call fits into the window and counts it. Cancelling the wait counts nothing."""
         async with self._turn:
-            await asyncio.sleep(self.wait_needed())
+            # A timer may go off a little early, and then the window is still full.
+            while (wait := self.wait_needed()) > 0:
+                await self._sleep(wait)
             self._taken.append(self._clock.monotonic())

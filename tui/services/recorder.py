@@ -8,26 +8,33 @@ line under way, which a reader skips.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import dataclasses
 import json
 import os
-from collections.abc import Iterator
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
-from tui.core.errors import SchemaTooNew, StorageFull
+from tui.core.errors import SchemaTooNew, SessionFileError, StorageFull
+from tui.core.files import sync_folder
+from tui.core.text import shorten
+from tui.services.threads import finish_in_thread
 
 if TYPE_CHECKING:
+    from io import FileIO
     from pathlib import Path
 
     from tui.core.records import Hit
     from tui.core.turns import Turn
 
-SCHEMA = 1
+SCHEMA: Final = 1
+"""The newest layout of a session file; readers refuse newer ones."""
+
 _FORMAT = "ragfood-session"
+_HEADER = json.dumps({"format": _FORMAT, "schema": SCHEMA}).encode() + b"\n"
 
 
 class TurnRecorder:
-    """Appends turns to one session file, which is created with the first of them."""
+    """Appends turns to one session file, which is created with the first of them, for its owner only."""
 
     def __init__(self, folder: Path, session_id: str) -> None:
         self.path = folder / f"{session_id}.jsonl"
@@ -38,59 +45,78 @@ class TurnRecorder:
 
         Raises `StorageFull` when the folder cannot be written. Cancelling waits for the line under way.
         """
-        line = json.dumps(_encode(turn), ensure_ascii=False, separators=(",", ":"), allow_nan=False)
+        text = json.dumps(_encode(turn), ensure_ascii=False, separators=(",", ":"), allow_nan=False)
+        line = text.encode("utf-8", "replace") + b"\n"
         async with self._order:
-            writing = asyncio.ensure_future(asyncio.to_thread(self._append, line))
-            try:
-                await asyncio.shield(writing)
-            except asyncio.CancelledError:
-                await writing
-                raise
+            await finish_in_thread(lambda: self._append(line))
 
-    def _append(self, line: str) -> None:
+    def _append(self, line: bytes) -> None:
         try:
             self.path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-            descriptor = os.open(self.path, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
-            with open(descriptor, "ab") as file:  # noqa: PTH123 - a descriptor, for its permissions
-                if file.tell() == 0:
-                    line = json.dumps({"format": _FORMAT, "schema": SCHEMA}) + "\n" + line
-                file.write(line.encode("utf-8", "replace") + b"\n")
-                file.flush()
-                os.fsync(file.fileno())
+            descriptor = os.open(self.path, os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o600)
+            with open(descriptor, "ab", buffering=0) as file:  # noqa: PTH123 - a descriptor, for its permissions
+                before = file.tell()
+                try:
+                    _write_all(file, line if before else _HEADER + line)
+                except OSError:
+                    # The next line must not be glued to half of this one.
+                    with contextlib.suppress(OSError):
+                        file.truncate(before)
+                    raise
+            if not before:
+                sync_folder(self.path.parent)
         except OSError as error:
             raise StorageFull(
-                f"The conversation cannot be saved to {self.path}: {error.strerror or error}.",
+                f"The conversation cannot be saved to {shorten(str(self.path), 200)}: {error.strerror or error}.",
                 hint="Free some space, or set RAGFOOD_HOME to a folder that can be written.",
             ) from error
+
+
+def _write_all(file: FileIO, data: bytes) -> None:
+    while data:
+        data = data[file.write(data) :]
+    os.fsync(file.fileno())
 
 
 def read_session(path: Path) -> list[dict[str, Any]]:
     """Returns the last state of each turn of a session, oldest first.
 
-    Raises `SchemaTooNew` for a file of a newer ragfood. A line cut short by a crash is skipped.
+    Lines that a crash cut short are skipped; a file whose first line was cut short holds no turn. Raises
+    `SchemaTooNew` for a file of a newer ragfood, and `SessionFileError` for one that cannot be read or is no session.
     """
+    name = shorten(str(path), 200)
+    try:
+        first, *others = path.read_bytes().split(b"\n")
+    except OSError as error:
+        raise SessionFileError(f"The session {name} cannot be read: {error.strerror or error}.") from error
+    if not others:
+        return []
+    _check_header(name, _parsed(first))
     turns: dict[str, dict[str, Any]] = {}
-    for number, entry in enumerate(_entries(path)):
-        if number == 0 and entry.get("format") == _FORMAT:
-            if entry["schema"] > SCHEMA:
-                raise SchemaTooNew(
-                    f"The session {path.name} was written by a newer ragfood (format {entry['schema']}).",
-                    hint="Update ragfood to open it; the file was left as it is.",
-                )
-        elif "id" in entry:
+    for entry in map(_parsed, others):
+        if isinstance(entry.get("id"), str):
             turns[entry["id"]] = entry
     return list(turns.values())
 
 
-def _entries(path: Path) -> Iterator[dict[str, Any]]:
-    with path.open("rb") as file:
-        for line in file:
-            try:
-                entry = json.loads(line)
-            except ValueError:
-                continue
-            if isinstance(entry, dict):
-                yield entry
+def _check_header(name: str, header: dict[str, Any]) -> None:
+    schema = header.get("schema")
+    if header.get("format") != _FORMAT or not isinstance(schema, int):
+        raise SessionFileError(f"{name} is not a session of ragfood.", hint="Sessions are in the folder data/sessions.")
+    if schema > SCHEMA:
+        raise SchemaTooNew(
+            f"The session {name} was written by a newer ragfood (format {schema}).",
+            hint="Update ragfood to open it; the file was left as it is.",
+        )
+
+
+def _parsed(line: bytes) -> dict[str, Any]:
+    """The object of a line, an empty one when there is none."""
+    try:
+        entry = json.loads(line)
+    except (ValueError, RecursionError):
+        return {}
+    return entry if isinstance(entry, dict) else {}
 
 
 def _encode(turn: Turn) -> dict[str, Any]:

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from tui.core.records import Hit, QueryMode
-from tui.core.text import clean
+from tui.core.text import clean, clean_json
 
 if TYPE_CHECKING:
     from tui.core.clock import Clock
@@ -33,9 +33,11 @@ class Retrieval:
 
 def split_by_gate(hits: Sequence[Hit], min_relevance: float) -> tuple[tuple[Hit, ...], tuple[Hit, ...]]:
     """Returns (kept, dropped) in order: a hit is dropped when its relevance is known and below `min_relevance`."""
-    kept = tuple(hit for hit in hits if hit.relevance is None or hit.relevance >= min_relevance)
-    dropped = tuple(hit for hit in hits if hit.relevance is not None and hit.relevance < min_relevance)
-    return kept, dropped
+    kept: list[Hit] = []
+    dropped: list[Hit] = []
+    for hit in hits:
+        (dropped if hit.relevance is not None and hit.relevance < min_relevance else kept).append(hit)
+    return tuple(kept), tuple(dropped)
 
 
 class Retriever:
@@ -73,15 +75,22 @@ class Retriever:
     ) -> Retrieval:
         """Returns at most `top_k` hits for a question; `min_relevance` 0 opens the gate.
 
+        Their texts and metadata are safe to show, whoever wrote them to the index; ids are keys and stay as they are.
         Raises what `VectorIndex.query` raises.
         """
         query = clean(question).strip()
         await self._filling.wait()
         await self._limit.take()
         started = self._clock.monotonic()
-        found = await self._index.query(query, top_k=top_k or self.top_k, filter=filter, mode=mode)
+        wanted = self.top_k if top_k is None else top_k
+        found = await self._index.query(query, top_k=wanted, filter=filter, mode=mode)
         seconds = self._clock.monotonic() - started
         info = await self._index.info()
         gate = self.min_relevance if min_relevance is None else min_relevance
-        kept, dropped = split_by_gate(found, gate)
+        kept, dropped = split_by_gate([_made_safe(hit) for hit in found], gate)
         return Retrieval(query, kept, dropped, info.records, seconds)
+
+
+def _made_safe(hit: Hit) -> Hit:
+    record = hit.record
+    return replace(hit, record=replace(record, text=clean(record.text), metadata=clean_json(record.metadata)))

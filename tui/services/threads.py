@@ -1,22 +1,21 @@
-"""Blocking work beside the event loop, with an end that the caller can rely on."""
+"""Work beside the event loop, with an end that the caller can rely on."""
 
 from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import Callable
-from typing import TypeVar
+from collections.abc import Callable, Coroutine
+from typing import Any, TypeVar
 
 T = TypeVar("T")
 
 
-async def finish_in_thread(work: Callable[[], T]) -> T:
-    """Returns what `work` returns, run on a thread of asyncio's pool.
+async def finish(work: Coroutine[Any, Any, T]) -> T:
+    """Returns what `work` returns, and carries it out to its end however often the caller is cancelled meanwhile.
 
-    When the caller is cancelled, the cancellation goes on only after `work` has come to its end: what it used (an open
-    file) can then be closed. Keep `work` short.
+    The cancellation goes on only then. Keep `work` short.
     """
-    task = asyncio.ensure_future(asyncio.to_thread(work))
+    task = asyncio.ensure_future(work)
     try:
         return await asyncio.shield(task)
     except asyncio.CancelledError:
@@ -26,3 +25,11 @@ async def finish_in_thread(work: Callable[[], T]) -> T:
         if not task.cancelled():
             task.exception()
         raise
+
+
+async def finish_in_thread(work: Callable[[], T]) -> T:
+    """Returns what `work` returns, run on a thread of asyncio's pool, and finished as by `finish`.
+
+    What it used (an open file) can be closed afterwards.
+    """
+    return await finish(asyncio.to_thread(work))
