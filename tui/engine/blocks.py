@@ -29,7 +29,7 @@ class Blocks:
 
     def __init__(self, connection: sqlite3.Connection, path: Path, *, rows: int, dimension: int) -> None:
         self._connection = connection
-        self._path = path
+        self.path = path
         self._rows = rows
         self._dimension = dimension
 
@@ -73,7 +73,7 @@ class Blocks:
                 blob.seek(low * width)
                 data = blob.read((high - low) * width)
             if len(data) != (high - low) * width:
-                raise faults.corrupt(self._path, "a block of vectors is cut short")
+                raise faults.corrupt(self.path, "a block of vectors is cut short")
             vectors[wanted] = np.frombuffer(data, STORED_FLOAT).reshape(-1, self._dimension)[offsets - low]
         return vectors
 
@@ -146,12 +146,12 @@ class Blocks:
 
     def _block(self, key: int, moved: int, alive: bytes) -> Block:
         if len(alive) * 8 != self._rows:
-            raise faults.corrupt(self._path, "a block of records has the wrong size")
+            raise faults.corrupt(self.path, "a block of records has the wrong size")
         number = schema.slot_of(key)
         bits = np.unpackbits(np.frombuffer(alive, np.uint8), bitorder="little")
         return Block(number, moved, np.flatnonzero(bits) + number * self._rows)
 
     def _matrix(self, data: bytes) -> NDArray[np.float32]:
         if len(data) != self._rows * self._dimension * STORED_FLOAT.itemsize:
-            raise faults.corrupt(self._path, "a block of vectors has the wrong size")
+            raise faults.corrupt(self.path, "a block of vectors has the wrong size")
         return np.frombuffer(data, STORED_FLOAT).reshape(self._rows, self._dimension)

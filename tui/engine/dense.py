@@ -209,7 +209,8 @@ class DenseIndex:
             self._scale[rows] = np.divide(1, lengths, out=np.zeros_like(lengths), where=lengths > 0)
         else:
             self._scale[rows] = 1
-        self._bias[rows] = squares if self.similarity is Similarity.EUCLIDEAN else 0
+        # Infinity is for removed rows alone; a vector too long for float32 has put the index into exact mode above.
+        self._bias[rows] = np.minimum(squares, scoring.FLOAT32_MAX) if self.similarity is Similarity.EUCLIDEAN else 0
         if self._sketch is not None:
             self._sketch.put(rows, self._scaled(rows))
 

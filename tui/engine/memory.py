@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 import numpy as np
 from numpy.typing import NDArray
 
-from tui.engine import store
+from tui.engine import faults, store
 from tui.engine.blocks import Block, Blocks
 from tui.engine.columns import ColumnStore
 from tui.engine.dense import DenseIndex
@@ -121,6 +121,8 @@ class NamespaceMemory:
         dense = DenseIndex(self._config.similarity, self._config.dimension, capacity=self._namespace.records)
         for block, vectors in self._blocks.vectors(self._namespace.id):
             dense.put(block.slots, vectors)
+        if len(dense) != self._namespace.records:
+            raise faults.corrupt(self._blocks.path, "vectors are missing")
         return dense
 
     def _forget(self) -> None:

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tui.core.errors import InvalidQuery
-from tui.engine import schema, store
+from tui.engine import faults, schema, store
 from tui.engine.blocks import Blocks
 from tui.engine.records import PREFIX_FETCH_LIMIT, Include, IndexConfig, Row
 from tui.engine.scoring import Mask
@@ -30,6 +30,8 @@ class Reader:
     def by_slots(self, namespace: Namespace, slots: NDArray[np.int64], include: Include) -> list[Row]:
         """Returns the records in `slots`, which must exist, in the order given."""
         found = self._rows(namespace, store.select(self._connection, namespace, slots.tolist(), include), include)
+        if len(found) != len(slots):
+            raise faults.corrupt(self._blocks.path, "records are missing")
         places = np.argsort(np.argsort(slots))
         return [found[place] for place in places.tolist()]
 
