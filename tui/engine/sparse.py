@@ -85,7 +85,10 @@ class SparseIndex:
 
     def document_frequencies(self, indices: NDArray[np.int32]) -> NDArray[np.int64]:
         """Returns how many records have each of `indices`."""
-        return np.array([len(self._postings(index)[0]) for index in indices.tolist()], np.int64)
+        counts = np.zeros(len(indices), np.int64)
+        for position in self._met(indices):
+            counts[position] = len(self._postings(int(indices[position]))[0])
+        return counts
 
     def search(
         self,
@@ -103,8 +106,9 @@ class SparseIndex:
         (size,) or longer.
         """
         owners, products = [], []
-        for index, weight in zip(indices.tolist(), values.astype(np.float64).tolist(), strict=True):
-            slots, found = self._postings(index)
+        for position in self._met(indices):
+            weight = float(values[position])
+            slots, found = self._postings(int(indices[position]))
             if weighting is Weighting.IDF:
                 weight *= float(idf(records, np.array(len(slots))))
             owners.append(slots)
@@ -116,6 +120,14 @@ class SparseIndex:
         if mask is not None:
             touched = touched[mask[touched]]
         return _best(touched, sums[touched], k)
+
+    def _met(self, indices: NDArray[np.int32]) -> list[int]:
+        """Returns the positions of those of `indices` that any record may have, found at once: most have none."""
+        if self._tail or not len(self._terms):
+            return list(range(len(indices)))
+        places = np.minimum(self._terms.searchsorted(indices), len(self._terms) - 1)
+        positions: list[int] = np.flatnonzero(self._terms[places] == indices).tolist()
+        return positions
 
     def _postings(self, index: int) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
         """Returns the slots that have `index`, each once, and their values."""
