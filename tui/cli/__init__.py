@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, NoReturn
 from tui.cli.layout import LONGEST_LINE, pointed_at
 from tui.cli.output import forget_stdout, note, prepare_streams, terminal_width, warn
 from tui.core.errors import FilterSyntaxError, RagfoodError
+from tui.core.files import NO_SPACE
 from tui.core.text import clean_line, shorten
 
 if TYPE_CHECKING:
@@ -38,6 +39,12 @@ def run(arguments: list[str]) -> int:
         except BrokenPipeError:
             # Whoever read our output has seen enough: head, less.
             forget_stdout()
+            return 1
+        except OSError as error:
+            if error.errno not in NO_SPACE:
+                return _unexpected(error, closing)
+            forget_stdout()
+            _say(f"There is no room to write: {error.strerror}.", hint="Free some space, then try again.")
             return 1
         except Exception as error:  # noqa: BLE001 - the last line of defence: a person gets a sentence, the log the rest
             return _unexpected(error, closing)

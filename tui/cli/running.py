@@ -39,7 +39,7 @@ async def opened(run: Run, *, use_model: bool = True) -> AsyncIterator[Services]
 
     services = build_services(run.settings, run.paths, use_model=use_model)
     if run.log.reason:
-        note(run.log.reason)
+        note(f"There is no log: {run.log.reason}")
     try:
         yield services
     finally:

@@ -25,7 +25,9 @@ if TYPE_CHECKING:
 _TEMPORARY_SUFFIX = ".ragfood-tmp"
 _STALE_SECONDS = 24 * 60 * 60
 _PRIVATE = 0o600
-_NO_SPACE = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
+NO_SPACE = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
+"""What a full disk, a used-up quota or a limit on the size of files answers."""
+
 # What file systems without synced folders (some network and FUSE mounts) answer.
 _UNSYNCABLE = (errno.EINVAL, errno.ENOTSUP, errno.EBADF)
 
@@ -33,7 +35,7 @@ _UNSYNCABLE = (errno.EINVAL, errno.ENOTSUP, errno.EBADF)
 def storage_error(path: Path, error: OSError) -> StorageFull:
     """Returns the error for people of an `OSError` that came while `path` was written."""
     name, folder = shorten(str(path), 200), shorten(str(path.parent), 200)
-    if error.errno in _NO_SPACE:
+    if error.errno in NO_SPACE:
         return StorageFull(
             f"{name} cannot be written, because the disk is full or a quota is used up.",
             hint="Free some space or choose another disk, then try again; what was there before is untouched.",
