@@ -8,6 +8,7 @@ skipped, until enough of them have gathered.
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from itertools import islice
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,6 +17,8 @@ from tui.engine import scoring
 from tui.engine.codec import split_sparse
 from tui.engine.records import Weighting
 from tui.engine.scoring import Found, Mask
+
+_LOADED_AT_ONCE = 1024
 
 _MERGE_MIN = 65_536
 """Tail entries that are never worth a merge (measured 2026-08: scanning them takes 0.1 ms)."""
@@ -33,7 +36,7 @@ class SparseIndex:
     def __init__(self) -> None:
         self._terms = np.empty(0, np.int32)
         self._starts = np.zeros(1, np.int64)
-        self._slots = np.empty(0, np.int64)
+        self._slots = np.empty(0, np.int32)
         self._values = np.empty(0, np.float32)
         self._current = np.empty(0, np.bool_)
         self._tail: list[Entries] = []
@@ -50,12 +53,11 @@ class SparseIndex:
         return int(np.count_nonzero(self._held >= 0))
 
     def load(self, vectors: Iterable[tuple[int, bytes]]) -> None:
-        """Fills an empty index from (slot, stored sparse vector)."""
-        slots, blobs = [], []
-        for slot, blob in vectors:
-            slots.append(slot)
-            blobs.append(blob)
-        self._add(np.array(slots, np.int64), blobs)
+        """Fills an empty index from (slot, stored sparse vector), a piece at a time to keep memory flat."""
+        waiting = iter(vectors)
+        while piece := list(islice(waiting, _LOADED_AT_ONCE)):
+            slots, blobs = zip(*piece, strict=True)
+            self._add(np.array(slots, np.int64), blobs)
         self._merge()
 
     def put(self, slots: NDArray[np.int64], blobs: Sequence[bytes]) -> None:
@@ -144,7 +146,7 @@ class SparseIndex:
             indices, owners, added = self._joined_tail()
             hits = np.flatnonzero(indices == index)
             slots, values = np.concatenate([slots, owners[hits]]), np.concatenate([values, added[hits]])
-        return slots, values.astype(np.float64)
+        return slots.astype(np.int64), values.astype(np.float64)
 
     def _add(self, slots: NDArray[np.int64], blobs: Sequence[bytes]) -> None:
         if not len(slots):
@@ -173,10 +175,20 @@ class SparseIndex:
         keep = self._current[self._slots] if self._dead else slice(None)
         parts = [(terms[keep], self._slots[keep], self._values[keep]), *self._tail]
         indices, slots, values = (np.concatenate(column) for column in zip(*parts, strict=True))
-        order = np.argsort((indices.astype(np.int64) << 32) | slots)
-        self._slots, self._values = slots[order], values[order]
-        self._terms, starts = np.unique(indices[order], return_index=True)
-        self._starts = np.append(starts, len(order)).astype(np.int64)
+        # One sort of (index, slot) in one integer; each array is given up as soon as it has been used.
+        keys = indices.astype(np.int64) << 32
+        keys |= slots
+        del parts, indices, slots
+        order = np.argsort(keys)
+        self._values = values[order]
+        del values
+        keys = keys[order]
+        del order
+        self._slots = (keys & 0xFFFFFFFF).astype(np.int32)
+        keys >>= 32
+        starts = np.flatnonzero(np.diff(keys, prepend=np.int64(-1) << 40)) if len(keys) else np.empty(0, np.int64)
+        self._terms = keys[starts].astype(np.int32)
+        self._starts = np.append(starts, len(keys)).astype(np.int64)
         self._current = self._held >= 0
         self._tail, self._tail_size, self._dead = [], 0, 0
 
