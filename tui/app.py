@@ -7,6 +7,7 @@ import logging
 import re
 from collections import deque
 from collections.abc import Awaitable, Callable, Iterable
+from pathlib import Path
 from typing import TYPE_CHECKING, ClassVar
 
 from rich.text import Text
@@ -28,6 +29,7 @@ if TYPE_CHECKING:
     from tui.services.bundle import Services
 
 _log = logging.getLogger("tui")
+_HERE = Path(__file__).resolve().parent
 
 _KEY_NAMES = {
     "⏎": "Enter",
@@ -62,7 +64,8 @@ class RagfoodApp(Guarded, App[None]):
     """
 
     TITLE = "ragfood"
-    CSS_PATH = ["app.tcss", "screens/chat.tcss"]  # noqa: RUF012 - Textual does not load the default screen's own
+    # Textual looks beside the file of a subclass for relative paths, and does not load the default screen's own.
+    CSS_PATH = [_HERE / "app.tcss", _HERE / "screens" / "chat.tcss"]  # noqa: RUF012
     # Textual declares these two as `ClassVar[...] | None`, which only a bare assignment satisfies.
     HORIZONTAL_BREAKPOINTS = [(0, "-narrow"), (100, "-wide")]  # noqa: RUF012
     VERTICAL_BREAKPOINTS = [(0, "-tiny"), (12, "-roomy")]  # noqa: RUF012

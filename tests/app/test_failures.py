@@ -129,8 +129,6 @@ class Bad(Static):
         raise RuntimeError("[/broken]")
 
 class Broken(RagfoodApp):
-    CSS_PATH = []
-
     def on_ready(self):
         self.chat.mount(Bad())
 

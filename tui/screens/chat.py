@@ -314,7 +314,7 @@ class ChatScreen(Guarded, Screen[None]):
 
     def _outcome(self, text: str, *, warning: bool = False) -> None:
         self.index_panel.show_outcome(text)
-        if warning or not self.index_panel.region:
+        if warning or not (self.index_panel.region or self.indexing.job == "first fill"):
             self.notify(text, severity="warning" if warning else "information", markup=False)
 
     @on(IndexEnded)

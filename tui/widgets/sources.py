@@ -6,6 +6,7 @@ import json
 from collections.abc import Sequence
 from typing import Any, ClassVar
 
+from rich.cells import cell_len
 from textual import events
 from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
@@ -24,6 +25,8 @@ START_OF_TEXT = 160
 """Characters of a passage that are shown before it is opened."""
 LONGEST_VALUE = 4_000
 """Characters of one metadata value that are shown; the rest is counted."""
+HEADER_REST = 20
+"""Cells of a card's first line that number, bar, relevance and the gaps take."""
 MOST_SHOWN = 100
 """Sources that are drawn; a person reads fewer, and a setting may ask for a thousand."""
 
@@ -47,6 +50,7 @@ class SourceCard(Guarded, Widget):
         .body { height: auto; padding-left: 2; }
         .more { height: auto; padding-left: 2; color: $text-muted; display: none; }
         &.-open .more { display: block; }
+        &.-crowded .id { display: none; }
         &.-current { border-left: outer $accent; padding-left: 1; }
     }
     Sources:focus SourceCard.-current { background: $boost; }
@@ -78,13 +82,24 @@ class SourceCard(Guarded, Widget):
     def toggle(self) -> None:
         """Opens or closes the card."""
         self.toggle_class("-open")
-        self.query_one(".body", Static).update(Content(self._body()))
+        self._show_body()
         if self.is_open:
             self.query_one(".more", Static).update(Content(self._details()))
 
+    def on_resize(self, event: events.Resize) -> None:
+        # An id is always shown: where it does not fit beside the heading it leads the line below.
+        record = self.hit.record
+        needed = HEADER_REST + cell_len(clean_line(record.heading)) + cell_len(clean_line(record.id))
+        self.set_class(needed > event.size.width, "-crowded")
+        self._show_body()
+
+    def _show_body(self) -> None:
+        self.query_one(".body", Static).update(Content(self._body()))
+
     def _body(self) -> str:
         metadata = self.hit.record.metadata
-        place = [clean_line(str(metadata[key])) for key in ("region", "type") if metadata.get(key)]
+        place = [clean_line(self.hit.id)] if self.has_class("-crowded") else []
+        place += [clean_line(str(metadata[key])) for key in ("region", "type") if metadata.get(key)]
         text = clean(self.hit.record.passage).strip()
         if self.is_open:
             text = _limited(text)
@@ -108,7 +123,9 @@ class SourceCard(Guarded, Widget):
             if value is not None
         ]
         lines = [f"id {clean_line(hit.id)}", *numbers]
-        lines += [f"{clean_line(str(key))}: {_shown(value)}" for key, value in hit.record.metadata.items()]
+        for key, value in hit.record.metadata.items():
+            shown = "(the text above)" if value == hit.record.passage else _shown(value)
+            lines.append(f"{clean_line(str(key))}: {shown}")
         return "\n".join(lines)
 
 
