@@ -8,6 +8,7 @@ import json
 import os
 import pty
 import select
+import signal
 import struct
 import subprocess
 import sys
@@ -126,6 +127,13 @@ class Terminal:
     def type(self, keys: str) -> None:
         os.write(self._master, keys.encode())
 
+    def interrupt(self) -> None:
+        """Sends Ctrl+C to a program that waits for typing, again when it came the moment before it began to wait."""
+        while self.process.poll() is None:
+            self.process.send_signal(signal.SIGINT)
+            with contextlib.suppress(subprocess.TimeoutExpired):
+                self.process.wait(0.5)
+
     def end(self) -> int:
         """Reads to the end and returns the exit code."""
         end = time.monotonic() + WAIT_SECONDS
@@ -158,7 +166,7 @@ class Terminal:
 def terminal(
     *arguments: str, home: Path, columns: int = 80, rows: int = 24, env: Mapping[str, str] | None = None
 ) -> Iterator[Terminal]:
-    environment = clean_environment(home, TERM="xterm-256color", **(env or {}))
+    environment = clean_environment(home, **{"TERM": "xterm-256color", **(env or {})})
     running = Terminal(arguments, environment, home.parent, columns, rows)
     try:
         yield running

@@ -105,7 +105,8 @@ def describe_hit(number: int, hit: Hit, *, whole: bool, width: int | None, cited
     metadata = hit.record.metadata
     about = [clean_line(str(metadata[key])) for key in ("region", "type") if metadata.get(key)]
     heading = clean_line(hit.record.heading)
-    head = " · ".join([f"{mark} {relevance}  {heading} ({clean_line(hit.id)})", *about])
+    head = wrap(" · ".join([f"{heading} ({clean_line(hit.id)})", *about]), width, _INDENT)
+    head = f"{mark} {relevance} ".ljust(len(_INDENT)) + head[len(_INDENT) :]
     passage = hit.record.passage
     if clean_line(passage).rstrip(".") == heading:
         return head
