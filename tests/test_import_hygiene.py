@@ -90,7 +90,7 @@ def test_the_way_to_the_first_paint_loads_no_model_and_no_http(tmp_path: Path) -
         "from tui.wiring import check_settings\n"
         "check_settings(Settings())"
     )
-    assert not loaded_by(code, tmp_path) & {"numpy", "httpx", "tokenizers", "upstash_vector", "orjson", "sqlite3"}
+    assert not loaded_by(code, tmp_path) & (BELOW_THE_APP | {"tui.index.embedded", "tui.llm.ollama"})
 
 
 def test_stats_need_no_model_and_no_http(tmp_path: Path) -> None:

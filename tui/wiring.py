@@ -1,4 +1,7 @@
-"""Settings in, services out: the only place that knows every concrete class."""
+"""Settings in, services out: the only place that knows every concrete class.
+
+Checking settings comes before the first paint, so the classes are imported when they are made.
+"""
 
 from __future__ import annotations
 
@@ -6,28 +9,21 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from tui.core.checkpoints import Checkpoint, no_checkpoint
-from tui.core.clock import Clock, SystemClock
 from tui.core.errors import SettingsError
-from tui.core.foods import bundled_foods_path
-from tui.core.paths import Paths, ensure_directory
 from tui.core.records import IndexKind
-from tui.core.settings import Settings
-from tui.index.embedded import EmbeddedIndex
-from tui.llm.extractive import ExtractiveAnswerer
-from tui.llm.ollama import OllamaAnswerer
-from tui.services.asking import AskService
-from tui.services.bundle import Services
-from tui.services.filling import FirstFill
-from tui.services.ingestion import IngestService
-from tui.services.rate_limit import SlidingWindow
-from tui.services.recorder import TurnRecorder
-from tui.services.retrieval import Retriever
-from tui.services.transfer import TransferService
 
 if TYPE_CHECKING:
+    from tui.core.clock import Clock
+    from tui.core.paths import Paths
+    from tui.core.settings import Settings
     from tui.embed.bm25 import Bm25Embedder
     from tui.embed.builtin import BuiltinEmbedder
     from tui.embed.relevance import Relevance
+    from tui.index.embedded import EmbeddedIndex
+    from tui.llm.base import Answerer
+    from tui.services.asking import AskService
+    from tui.services.bundle import Services
+    from tui.services.retrieval import Retriever
 
 _BUILTIN = "builtin"
 
@@ -63,6 +59,8 @@ def check_settings(settings: Settings) -> None:
 
 def foods_file(settings: Settings) -> Path:
     """The data file that is meant: the setting, else the bundled foods.json."""
+    from tui.core.foods import bundled_foods_path
+
     return settings.foods or bundled_foods_path()
 
 
@@ -79,11 +77,41 @@ def build_services(
     `use_model` false leaves Ollama out and answers with extracts. Raises `ConfigurationError` for settings that cannot
     work and for folders that cannot be used.
     """
+    from tui.core.clock import SystemClock
+    from tui.core.paths import ensure_directory
+    from tui.services.bundle import Services
+    from tui.services.filling import FirstFill
+    from tui.services.ingestion import IngestService
+    from tui.services.rate_limit import SlidingWindow
+    from tui.services.retrieval import Retriever
+    from tui.services.transfer import TransferService
+
     check_settings(settings)
     ensure_directory(paths.data)
     clock = clock or SystemClock()
     models = _Models()
-    index = EmbeddedIndex(
+    index = _embedded_index(settings, paths, models, checkpoint)
+    ingestion = IngestService(index, foods_file(settings), clock, checkpoint=checkpoint)
+    filling = FirstFill(index, ingestion, checkpoint=checkpoint)
+    limit = SlidingWindow(settings.rate_limit.count, settings.rate_limit.seconds, clock)
+    retrieval = Retriever(index, filling, limit, clock, top_k=settings.top_k, min_relevance=gate(settings))
+    answerers = _answerers(settings, models, clock, use_model=use_model)
+    return Services(
+        settings=settings,
+        index=index,
+        answerer=answerers[0],
+        retrieval=retrieval,
+        asking=_asking(retrieval, answerers, paths, clock),
+        ingestion=ingestion,
+        filling=filling,
+        transfer=TransferService(index, paths, clock, checkpoint=checkpoint),
+    )
+
+
+def _embedded_index(settings: Settings, paths: Paths, models: _Models, checkpoint: Checkpoint) -> EmbeddedIndex:
+    from tui.index.embedded import EmbeddedIndex
+
+    return EmbeddedIndex(
         paths.index_file,
         namespace=settings.namespace,
         dense=models.dense,
@@ -91,31 +119,26 @@ def build_services(
         relevance=models.relevance,
         checkpoint=checkpoint,
     )
-    ingestion = IngestService(index, foods_file(settings), clock, checkpoint=checkpoint)
-    filling = FirstFill(index, ingestion, checkpoint=checkpoint)
-    retrieval = Retriever(
-        index,
-        filling,
-        SlidingWindow(settings.rate_limit.count, settings.rate_limit.seconds, clock),
-        clock,
-        top_k=settings.top_k,
-        min_relevance=gate(settings),
-    )
+
+
+def _answerers(settings: Settings, models: _Models, clock: Clock, *, use_model: bool) -> list[Answerer]:
+    """Who writes answers, best first; the last one always can."""
+    from tui.llm.extractive import ExtractiveAnswerer
+
     extractive = ExtractiveAnswerer(lambda: models.relevance().evidence)
-    ollama = OllamaAnswerer(
-        settings.ollama_host, settings.model, api_key=settings.ollama_api_key or None, clock=clock
-    )
-    recorder = TurnRecorder(paths.sessions, f"{clock.now():%Y%m%dT%H%M%S}-{clock.new_id()}")
-    return Services(
-        settings=settings,
-        index=index,
-        answerer=ollama if use_model else extractive,
-        retrieval=retrieval,
-        asking=AskService(retrieval, [ollama, extractive] if use_model else [extractive], recorder, clock),
-        ingestion=ingestion,
-        filling=filling,
-        transfer=TransferService(index, paths, clock, checkpoint=checkpoint),
-    )
+    if not use_model:
+        return [extractive]
+    from tui.llm.ollama import OllamaAnswerer
+
+    return [OllamaAnswerer(settings.ollama_host, settings.model, clock=clock), extractive]
+
+
+def _asking(retrieval: Retriever, answerers: list[Answerer], paths: Paths, clock: Clock) -> AskService:
+    from tui.services.asking import AskService
+    from tui.services.recorder import TurnRecorder
+
+    session = f"{clock.now():%Y%m%dT%H%M%S}-{clock.new_id()}"
+    return AskService(retrieval, answerers, TurnRecorder(paths.sessions, session), clock)
 
 
 def gate(settings: Settings) -> float:
