@@ -1,8 +1,9 @@
-"""A home folder, a foods file, an address of Ollama and a clock that stands still: real services for tests of asking."""
+"""A home folder, a foods file, an address of Ollama and a clock that stands still, for tests of asking."""
 
 from __future__ import annotations
 
 import json
+from collections.abc import AsyncGenerator, Callable
 from contextlib import aclosing
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -103,6 +104,12 @@ class Kitchen:
         """The last state of every turn on disk."""
         return [turn for file in sorted(self.paths.sessions.glob("*.jsonl")) for turn in read_session(file)]
 
+    def fill_disk(self) -> None:
+        """Lets every further line of the session meet a full disk."""
+        [session] = self.paths.sessions.glob("*.jsonl")
+        session.unlink()
+        session.symlink_to("/dev/full")
+
     def lines(self) -> list[dict[str, Any]]:
         """Every line of the session, without its header."""
         [file] = self.paths.sessions.glob("*.jsonl")
@@ -140,8 +147,15 @@ Event = TypeVar("Event")
 
 async def ask(services: Services, question: str = SOUPS, *, into: Asked | None = None, **options: Any) -> Asked:
     """Asks and collects the events to the end."""
-    asked = into or Asked()
-    async with aclosing(services.asking.ask(question, **options)) as events:
+    return await collect(services.asking.ask(question, **options), into or Asked())
+
+
+async def collect(
+    asking: AsyncGenerator[AskEvent], into: Asked, watch: Callable[[AskEvent], None] = lambda _: None
+) -> Asked:
+    """Collects the events to the end; `watch` is called with each as it comes."""
+    async with aclosing(asking) as events:
         async for event in events:
-            asked.events.append(event)
-    return asked
+            into.events.append(event)
+            watch(event)
+    return into

@@ -12,9 +12,9 @@ import pytest
 
 from tests.emulators.ollama import OllamaEmulator
 from tests.emulators.ollama_script import Reply
-from tests.services.asking_kitchen import SOUPS, Asked, Kitchen, ask
+from tests.services.asking_kitchen import SOUPS, Asked, Kitchen, ask, collect
 from tui.core.errors import IndexCorrupt, StorageFull
-from tui.core.events import Delta, Retrieving
+from tui.core.events import AskEvent, Delta, Retrieving
 from tui.services.asking import UNEXPECTED, AskService
 from tui.services.bundle import Services
 from tui.services.recorder import TurnRecorder
@@ -68,9 +68,7 @@ class TestBeforeTheEnd:
     ) -> None:
         ollama.say(Reply(["Pho", " is", " soup"]))
         asking = saving_at_once(kitchen_with_model, kitchen_with_model.services())
-        async with aclosing(asking.ask(SOUPS)) as events:
-            async for _ in events:
-                pass
+        await collect(asking.ask(SOUPS), Asked())
         lines = kitchen_with_model.lines()
         assert [line["state"] for line in lines[:2]] == ["asked", "writing"]
         assert (lines[-1]["state"], lines[-1]["answer"]) == ("answered", "Pho is soup")
@@ -131,14 +129,12 @@ class TestStopping:
         await ollama.until_disconnected("/api/chat", "load")
         assert kitchen_with_model.recorded()[0]["state"] == "stopped"
 
-    async def test_while_waiting_for_the_rate_limit(self, kitchen: Kitchen) -> None:
+    async def test_while_waiting_for_the_rate_limit(self, kitchen: Kitchen, ollama: OllamaEmulator) -> None:
         services = kitchen.services(use_model=False)
         services.retrieval._limit._taken.extend([kitchen.clock.seconds] * 100)
         asked = Asked()
         task = asyncio.create_task(ask(services, into=asked))
-        async with asyncio.timeout(10):
-            while not services.retrieval._limit._turn.locked():
-                await asyncio.sleep(0)
+        await ollama.until(services.retrieval._limit._turn.locked)
         task.cancel()
         with pytest.raises(asyncio.CancelledError):
             await task
@@ -192,14 +188,9 @@ class TestFailing:
     async def test_a_full_disk_does_not_hide_what_failed_first(self, kitchen: Kitchen) -> None:
         kitchen.paths.index_file.parent.mkdir(parents=True)
         kitchen.paths.index_file.write_bytes(b"no database" * 1000)
-        services = kitchen.services(use_model=False)
+        asking = kitchen.services(use_model=False).asking.ask(SOUPS)
         with pytest.raises(IndexCorrupt):
-            async with aclosing(services.asking.ask(SOUPS)) as events:
-                assert isinstance(await anext(events), Retrieving)
-                [session] = kitchen.paths.sessions.iterdir()
-                session.unlink()
-                session.symlink_to("/dev/full")
-                await anext(events)
+            await collect(asking, Asked(), watch=lambda _: kitchen.fill_disk())
 
     async def test_a_disk_that_fills_up_mid_answer_is_told(
         self, kitchen_with_model: Kitchen, ollama: OllamaEmulator
@@ -208,15 +199,14 @@ class TestFailing:
         ollama.say(Reply(["Pho", " is", " soup"], after=1, hold=gate))
         asking = saving_at_once(kitchen_with_model, kitchen_with_model.services())
         asked = Asked()
+
+        def fill_disk_after_the_first_word(event: AskEvent) -> None:
+            if event == Delta("Pho"):
+                kitchen_with_model.fill_disk()
+                gate.set()
+
         with pytest.raises(StorageFull):
-            async with aclosing(asking.ask(SOUPS)) as events:
-                async for event in events:
-                    asked.events.append(event)
-                    if asked.text == "Pho" and not gate.is_set():
-                        [session] = kitchen_with_model.paths.sessions.iterdir()
-                        session.unlink()
-                        session.symlink_to("/dev/full")
-                        gate.set()
+            await collect(asking.ask(SOUPS), asked, fill_disk_after_the_first_word)
         assert asked.text.startswith("Pho")
 
 

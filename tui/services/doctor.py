@@ -77,7 +77,7 @@ def _folder(folder: Path) -> Finding:
     name = shorten(str(folder), 200)
     try:
         nearest = next(parent for parent in (folder, *folder.parents) if parent.exists())
-        writable = os.access(nearest, os.R_OK | os.W_OK | os.X_OK)
+        writable = nearest.is_dir() and os.access(nearest, os.R_OK | os.W_OK | os.X_OK)
         free = shutil.disk_usage(nearest).free
     except OSError as error:
         return Finding("data folder", ERROR, f"{name}: {error.strerror or error}.", _OTHER_FOLDER)
