@@ -17,7 +17,7 @@ from tui.cli.doctor import doctor
 from tui.cli.index import index
 from tui.cli.output import say
 from tui.core.errors import ConfigurationError
-from tui.core.paths import Paths
+from tui.core.paths import Paths, ensure_directory
 from tui.core.records import IndexKind
 from tui.core.settings import Settings, load_settings
 
@@ -123,7 +123,7 @@ def ragfood(
 
 
 def open_app(run: Run) -> int:
-    """Runs the app in this terminal. Raises `ConfigurationError` when there is none."""
+    """Runs the app in this terminal. Raises `ConfigurationError` when there is none, or nowhere to keep an index."""
     if not (sys.stdin.isatty() and sys.stdout.isatty()):
         raise ConfigurationError(
             "The app needs a terminal, and this is a pipe or a file.",
@@ -145,6 +145,7 @@ def open_app(run: Run) -> int:
     from tui.wiring import check_settings
 
     check_settings(run.settings)
+    ensure_directory(run.paths.data)
     _ = run.log
     app = RagfoodApp(run.settings, open_services, log_file=str(run.paths.log_file))
     app.run()
