@@ -130,7 +130,8 @@ def _answerers(settings: Settings, models: _Models, clock: Clock, *, use_model: 
         return [extractive]
     from tui.llm.ollama import OllamaAnswerer
 
-    return [OllamaAnswerer(settings.ollama_host, settings.model, clock=clock), extractive]
+    key = settings.ollama_api_key or None
+    return [OllamaAnswerer(settings.ollama_host, settings.model, api_key=key, clock=clock), extractive]
 
 
 def _asking(retrieval: Retriever, answerers: list[Answerer], paths: Paths, clock: Clock) -> AskService:

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+import logging
 from pathlib import Path
 
 import pytest
@@ -123,6 +124,25 @@ def test_the_sources_are_in_the_prompt(filled: Path, call: Call, ollama: OllamaE
     sources = call("ask", SOUPS, "--json").document["sources"]
     sent = json.loads(ollama.bodies("/api/chat")[-1])["messages"]
     assert all(source["text"] in sent[-1]["content"] for source in sources)
+
+
+def test_a_key_for_ollama_goes_to_its_address_and_nowhere_else(
+    filled: Path, call: Call, ollama: OllamaEmulator, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("OLLAMA_HOST", ollama.host)
+    monkeypatch.setenv("OLLAMA_API_KEY", "s3cr3t-key")
+    done = call("--debug", "ask", SOUPS, "--json")
+    assert done.document["answerer"] == "llama3.2"
+    asked = [request for request in ollama.requests if request.path == "/api/chat"]
+    assert asked[-1].headers["authorization"] == "Bearer s3cr3t-key"
+    told = done.out + done.err + (filled / "state" / "ragfood.log").read_text()
+    assert "s3cr3t" not in told
+
+
+def test_the_log_is_closed_when_a_command_ends(filled: Path, call: Call) -> None:
+    for _ in range(2):
+        call("--debug", "search", "soup")
+        assert logging.getLogger("tui").handlers == []
 
 
 def test_a_citation_of_nothing_is_flagged(filled: Path, call: Call, ollama: OllamaEmulator, monkeypatch) -> None:

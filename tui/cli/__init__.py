@@ -18,6 +18,8 @@ if TYPE_CHECKING:
 INTERRUPTED = 130
 """Exit code after Ctrl+C, as shells expect it (128 + SIGINT)."""
 
+_SECRETS = ("UPSTASH_VECTOR_REST_TOKEN", "OLLAMA_API_KEY")
+
 
 def main() -> NoReturn:
     """Runs the command line and exits: 0 done, 1 failed, 2 usage or configuration. No traceback reaches the user."""
@@ -127,8 +129,8 @@ def _log_file(closing: ExitStack) -> str:
         logging.getLogger("tui").disabled = True
         return f"There is no log: {error.message}"
     if not logging.getLogger("tui").handlers:
-        token = os.environ.get("UPSTASH_VECTOR_REST_TOKEN", "")
-        log = setup_log(paths, secrets=[Secret(token)])
+        secrets = [Secret(os.environ.get(name, "")) for name in _SECRETS]
+        log = setup_log(paths, secrets=secrets)
         closing.callback(log.close)
         if log.reason:
             return f"There is no log: {log.reason}"

@@ -61,12 +61,13 @@ class Run:
 
     @cached_property
     def log(self) -> Log:
-        """The log of this run, open from now on; why there is none is in its `reason`."""
+        """The log of this run, open from now on; why there is none is in its `reason`. Raises `SettingsError`."""
         from tui.core.log import setup_log
 
-        return setup_log(
-            self.paths, debug=self._debug, secrets=[self.settings.upstash_token, self.settings.ollama_api_key]
-        )
+        secrets = [self.settings.upstash_token, self.settings.ollama_api_key]
+        log = setup_log(self.paths, debug=self._debug, secrets=secrets)
+        self._closing.callback(log.close)
+        return log
 
 
 def _show_version(context: click.Context, _: click.Parameter, wanted: bool) -> None:
