@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import logging
 import re
 from collections import deque
@@ -15,7 +16,6 @@ from textual import on
 from textual.app import App, SystemCommand
 from textual.binding import Binding, BindingType
 from textual.screen import ModalScreen, Screen
-from textual.widgets import Input, TextArea
 from textual.worker import WorkerFailed
 
 from tui.core.clock import Clock, SystemClock
@@ -93,15 +93,28 @@ class RagfoodApp(Guarded, App[None]):
         self.settings = settings
         self.clock = clock or SystemClock()
         self.opening = Opening(open_services)
-        self._chat = ChatScreen(self.opening, self.clock)
         self.failures: deque[BaseException] = deque(maxlen=MOST_FAILURES)
         self._log_file = log_file
         self._interrupted_at: float | None = None
         self.set_keymap(dict(settings.keys))
 
+    def on_load(self) -> None:
+        """Postpones garbage collection until after the first paint: what is made until then stays."""
+        gc.disable()
+
     def get_default_screen(self) -> Screen[None]:
         """Returns the chat, so that the first paint is already it."""
+        width, height = self.size
+        classes = (
+            max((low, name) for low, name in points if low <= length)[1]
+            for points, length in ((self.HORIZONTAL_BREAKPOINTS, width), (self.VERTICAL_BREAKPOINTS, height))
+        )
+        self._chat = ChatScreen(self.opening, self.clock, classes=" ".join(classes))
         return self._chat
+
+    @on(ChatScreen.Painted)
+    def _painted(self) -> None:
+        gc.enable()
 
     @property
     def chat(self) -> ChatScreen:
@@ -134,6 +147,8 @@ class RagfoodApp(Guarded, App[None]):
             self.notify("Press Ctrl+C again to quit.", timeout=AGAIN_WITHIN, markup=False)
 
     def _selected_text(self) -> str:
+        from textual.widgets import Input, TextArea
+
         focused = self.focused
         if isinstance(focused, TextArea | Input) and focused.selected_text:
             return focused.selected_text
@@ -229,6 +244,7 @@ class RagfoodApp(Guarded, App[None]):
 
     async def on_unmount(self) -> None:
         """Lets work under way come to its end and closes the services."""
+        gc.enable()
         running = [worker for worker in self.workers if not worker.is_finished]
         for worker in running:
             worker.cancel()

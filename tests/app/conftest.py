@@ -117,7 +117,7 @@ def ready(app: RagfoodApp) -> bool:
         app.opening.filled.is_set()
         and not app.chat.indexing.busy
         and "records" in panel_text(app)
-        and status_text(app, "#status-answerer")
+        and app.chat.status.answerer_text
     )
 
 
@@ -129,8 +129,8 @@ def panel_text(app: RagfoodApp) -> str:
     return text_of(app, "#index Static")
 
 
-def status_text(app: RagfoodApp, selector: str = "#status Static") -> str:
-    return text_of(app, selector)
+def status_text(app: RagfoodApp) -> str:
+    return text_of(app, "#status")
 
 
 def screen_text(app: RagfoodApp) -> str:

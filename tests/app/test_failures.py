@@ -61,9 +61,10 @@ class TestTheUnexpected:
     async def test_becomes_a_dialog_and_the_app_goes_on(self, monkeypatch: pytest.MonkeyPatch) -> None:
         app = RagfoodApp(Settings(), never, log_file="/somewhere/ragfood.log")
         async with app.run_test(size=(120, 40)) as pilot:
+            await until(pilot, lambda: app.chat.complete)
             # No input of ours makes a handler fail, so the test makes one.
-            monkeypatch.setattr(app.chat, "action_upsert", _fail)
-            await pilot.press("f5")
+            monkeypatch.setattr(app.chat, "action_peel", _fail)
+            await pilot.press("escape")
             await until(pilot, lambda: isinstance(app.screen, Failure))
             text = screen_text(app)
             assert "ZeroDivisionError" in text

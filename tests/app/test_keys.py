@@ -19,25 +19,28 @@ Closed = Callable[[], RagfoodApp]
 async def test_escape_never_quits(closed: Closed) -> None:
     app = closed()
     async with app.run_test(size=(120, 40)) as pilot:
+        await until(pilot, lambda: app.chat.complete)
         await pilot.press("f4", "escape")
         assert app.focused is app.chat.prompt
         await pilot.press("escape", "escape")
         assert app.is_running
 
 
-async def test_ctrl_q_quits_from_everywhere(closed: Closed) -> None:
-    for keys in ((), ("f4",), ("f1",)):
-        app = closed()
-        async with app.run_test() as pilot:
-            await pilot.press(*keys, "ctrl+q")
-            assert not app.is_running or app._exit
-        assert app.return_code == 0
+@pytest.mark.parametrize("keys", [(), ("f4",), ("f1",)])
+async def test_ctrl_q_quits_from_everywhere(closed: Closed, keys: tuple[str, ...]) -> None:
+    app = closed()
+    async with app.run_test() as pilot:
+        await until(pilot, lambda: app.chat.complete)
+        await pilot.press(*keys, "ctrl+q")
+        assert app._exit
+    assert app.return_code == 0
 
 
 class TestCtrlC:
     async def test_copies_a_selection_of_the_prompt(self, closed: Closed) -> None:
         app = closed()
         async with app.run_test() as pilot:
+            await until(pilot, lambda: app.chat.complete)
             await pilot.press(*"soup", "f7", "ctrl+c")
             assert app.clipboard == "soup"
             assert app.chat.prompt.text == "soup"
@@ -45,6 +48,7 @@ class TestCtrlC:
     async def test_clears_the_prompt_then_asks_then_quits(self, closed: Closed) -> None:
         app = closed()
         async with app.run_test(notifications=True) as pilot:
+            await until(pilot, lambda: app.chat.complete)
             await pilot.press(*"soup", "ctrl+c")
             assert app.chat.prompt.text == ""
             await pilot.press("up")
@@ -69,6 +73,7 @@ class TestCtrlC:
     async def test_closes_a_dialog_with_its_safe_answer(self, closed: Closed) -> None:
         app = closed()
         async with app.run_test() as pilot:
+            await until(pilot, lambda: app.chat.complete)
             await pilot.press("f1", "ctrl+c")
             assert app.screen is app.chat
 
@@ -76,6 +81,7 @@ class TestCtrlC:
 async def test_f1_and_the_question_mark_help(closed: Closed) -> None:
     app = closed()
     async with app.run_test(size=(120, 40)) as pilot:
+        await until(pilot, lambda: app.chat.complete)
         await pilot.press("f1")
         await until(pilot, lambda: isinstance(app.screen, Help))
         text = screen_text(app)
@@ -88,6 +94,7 @@ async def test_f1_and_the_question_mark_help(closed: Closed) -> None:
 async def test_a_question_mark_in_the_prompt_is_a_question_mark(closed: Closed) -> None:
     app = closed()
     async with app.run_test() as pilot:
+        await until(pilot, lambda: app.chat.complete)
         await pilot.press("question_mark")
         assert app.chat.prompt.text == "?"
         assert app.screen is app.chat
@@ -97,6 +104,7 @@ async def test_a_question_mark_in_the_prompt_is_a_question_mark(closed: Closed) 
 async def test_the_old_words_offer_to_quit(closed: Closed, word: str) -> None:
     app = closed()
     async with app.run_test() as pilot:
+        await until(pilot, lambda: app.chat.complete)
         await pilot.press(*word, "enter")
         await until(pilot, lambda: isinstance(app.screen, Confirm))
         await pilot.press("escape")
@@ -115,6 +123,7 @@ async def test_keys_can_be_remapped_and_the_help_says_so(closed: Closed) -> None
 
     app = RagfoodApp(Settings(keys={"pane.index": "f9", "prompt.send": "ctrl+s"}), never)  # type: ignore[arg-type]
     async with app.run_test(size=(120, 40)) as pilot:
+        await until(pilot, lambda: app.chat.complete)
         await pilot.press("f9")
         assert app.focused is app.chat.index_panel
         await pilot.press("f2", "a", "enter", "b", "ctrl+s")
@@ -127,6 +136,7 @@ async def test_keys_can_be_remapped_and_the_help_says_so(closed: Closed) -> None
 async def test_every_action_is_in_the_palette(closed: Closed) -> None:
     app = closed()
     async with app.run_test() as pilot:
+        await until(pilot, lambda: app.chat.complete)
         await pilot.pause()
         titles = {command.title for command in app.get_system_commands(app.screen)}
         assert titles >= {"Help", "Chat", "Sources", "Index", "Upsert", "Reset the index", "Statistics"}
@@ -144,3 +154,13 @@ def test_every_binding_of_ours_has_an_id() -> None:
     for owner in (RagfoodApp, ChatScreen, Prompt, Sources, IndexPanel):
         for binding in Binding.make_bindings(owner.__dict__["BINDINGS"]):
             assert binding.id, (owner, binding)
+
+
+async def test_keys_pressed_before_the_panes_are_there_are_not_lost(closed: Closed) -> None:
+    app = closed()
+    async with app.run_test(size=(80, 24)) as pilot:
+        await until(pilot, lambda: app.chat.complete)
+        app.chat.complete = False
+        app.chat.action_show_pane("index")
+        app.chat.complete = True
+        await until(pilot, lambda: app.focused is app.chat.index_panel)

@@ -38,6 +38,7 @@ async def test_below_a_hundred_columns_there_is_one_pane_at_a_time(kitchen: Kitc
 async def test_tabs_can_be_clicked(closed: Closed) -> None:
     app = closed()
     async with app.run_test(size=(80, 24)) as pilot:
+        await until(pilot, lambda: app.chat.complete)
         await pilot.click("#tab-index")
         await until(pilot, lambda: app.chat.index_panel.region)
         assert app.focused is app.chat.index_panel
@@ -79,6 +80,7 @@ async def test_a_tiny_dialog_keeps_its_buttons(kitchen: Kitchen) -> None:
 async def test_resizing_keeps_the_pane_that_has_the_focus(closed: Closed) -> None:
     app = closed()
     async with app.run_test(size=(120, 40)) as pilot:
+        await until(pilot, lambda: app.chat.complete)
         await pilot.press("f4")
         await pilot.resize_terminal(60, 20)
         await until(pilot, lambda: not app.chat.prompt.region)
@@ -90,5 +92,6 @@ async def test_without_colour_it_looks_the_same(closed: Closed, monkeypatch: pyt
     monkeypatch.setenv("NO_COLOR", "1")
     app = closed()
     async with app.run_test(size=(80, 24)) as pilot:
+        await until(pilot, lambda: app.chat.complete)
         await pilot.pause()
         assert "> Ask about" in screen_text(app)

@@ -19,6 +19,7 @@ def questions_of(app: RagfoodApp) -> list[str]:
 async def test_it_invites_a_question(closed: Closed) -> None:
     app = closed()
     async with app.run_test() as pilot:
+        await until(pilot, lambda: app.chat.complete)
         await pilot.pause()
         assert app.focused is app.chat.prompt
         assert "> Ask about" in screen_text(app)
@@ -27,6 +28,7 @@ async def test_it_invites_a_question(closed: Closed) -> None:
 async def test_enter_sends_and_empties_it(closed: Closed) -> None:
     app = closed()
     async with app.run_test() as pilot:
+        await until(pilot, lambda: app.chat.complete)
         await pilot.press(*"soup", "enter")
         await until(pilot, lambda: questions_of(app) == ["soup"])
         assert app.chat.prompt.text == ""
@@ -35,6 +37,7 @@ async def test_enter_sends_and_empties_it(closed: Closed) -> None:
 async def test_nothing_is_sent_of_nothing(closed: Closed) -> None:
     app = closed()
     async with app.run_test() as pilot:
+        await until(pilot, lambda: app.chat.complete)
         await pilot.press("space", "ctrl+j", "enter")
         await pilot.pause()
         assert questions_of(app) == []
@@ -43,6 +46,7 @@ async def test_nothing_is_sent_of_nothing(closed: Closed) -> None:
 async def test_shift_enter_and_ctrl_j_break_the_line(closed: Closed) -> None:
     app = closed()
     async with app.run_test() as pilot:
+        await until(pilot, lambda: app.chat.complete)
         await pilot.press("a", "shift+enter", "b", "ctrl+j", "c")
         assert app.chat.prompt.text == "a\nb\nc"
         assert questions_of(app) == []
@@ -51,6 +55,7 @@ async def test_shift_enter_and_ctrl_j_break_the_line(closed: Closed) -> None:
 async def test_keys_typed_after_enter_belong_to_the_next_question(closed: Closed) -> None:
     app = closed()
     async with app.run_test() as pilot:
+        await until(pilot, lambda: app.chat.complete)
         for key in ("a", "enter", "b"):
             app.chat.prompt.post_message(events.Key(key, key if len(key) == 1 else "\r"))
         await until(pilot, lambda: app.chat.prompt.text == "b")
@@ -60,6 +65,7 @@ async def test_keys_typed_after_enter_belong_to_the_next_question(closed: Closed
 async def test_a_paste_never_sends_and_is_cleaned(closed: Closed) -> None:
     app = closed()
     async with app.run_test() as pilot:
+        await until(pilot, lambda: app.chat.complete)
         for text in HOSTILE.values():
             app.chat.prompt.post_message(events.Paste(f"{text}\nsecond line\r\n"))
         await until(pilot, lambda: app.chat.prompt.text.count("second line") == len(HOSTILE))
@@ -71,6 +77,7 @@ async def test_a_paste_never_sends_and_is_cleaned(closed: Closed) -> None:
 async def test_a_paste_is_cut_to_the_longest_question(closed: Closed) -> None:
     app = closed()
     async with app.run_test() as pilot:
+        await until(pilot, lambda: app.chat.complete)
         app.chat.prompt.post_message(events.Paste("soup " * LONGEST_QUESTION))
         await until(pilot, lambda: app.chat.prompt.text)
         await pilot.press("x")
@@ -80,6 +87,7 @@ async def test_a_paste_is_cut_to_the_longest_question(closed: Closed) -> None:
 async def test_it_grows_to_six_lines(closed: Closed) -> None:
     app = closed()
     async with app.run_test() as pilot:
+        await until(pilot, lambda: app.chat.complete)
         assert app.chat.prompt.size.height == 1
         await pilot.press(*["a", "ctrl+j"] * 9)
         await until(pilot, lambda: app.chat.prompt.size.height == 6)
@@ -88,6 +96,7 @@ async def test_it_grows_to_six_lines(closed: Closed) -> None:
 async def test_up_and_down_recall_at_the_first_and_last_line_and_keep_the_draft(closed: Closed) -> None:
     app = closed()
     async with app.run_test() as pilot:
+        await until(pilot, lambda: app.chat.complete)
         prompt = app.chat.prompt
         for question in ("one", "two"):
             prompt.questions.add(question)
@@ -107,6 +116,7 @@ async def test_up_and_down_recall_at_the_first_and_last_line_and_keep_the_draft(
 async def test_page_keys_scroll_the_transcript_and_leave_the_focus(closed: Closed) -> None:
     app = closed()
     async with app.run_test() as pilot:
+        await until(pilot, lambda: app.chat.complete)
         for number in range(40):
             app.chat.transcript.add_note(f"note {number}")
         await until(pilot, lambda: app.chat.transcript.max_scroll_y > 0)

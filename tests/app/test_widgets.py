@@ -13,6 +13,7 @@ from tui.core.records import Hit, IndexInfo, IndexKind, Record
 from tui.core.turns import Citation, Degradation, Turn, TurnState
 from tui.screens.confirm import Confirm
 from tui.screens.index_texts import plan_text, statistics_text, transferred_text
+from tui.screens.narration import tell_info
 from tui.widgets.facts import facts, seconds
 from tui.widgets.index_panel import info_lines, progress_text
 from tui.widgets.relevance_bar import bar
@@ -84,6 +85,7 @@ class TestSources:
     async def test_show_number_bar_relevance_heading_id_and_the_rest_when_opened(self, closed: Closed) -> None:
         app = closed()
         async with app.run_test(size=(120, 40)) as pilot:
+            await until(pilot, lambda: app.chat.complete)
             found = hit(region="Vietnam", type="Soup", original_text="Pho is a soup.", spice={"level": 2})
             app.chat.sources.show([found, hit("ramen-1", relevance=0.5)], [], total=120, elapsed=0.004)
             await until(pilot, lambda: "ramen-1" in screen_text(app))
@@ -102,6 +104,7 @@ class TestSources:
     async def test_without_relevance_show_the_rank(self, closed: Closed) -> None:
         app = closed()
         async with app.run_test(size=(120, 40)) as pilot:
+            await until(pilot, lambda: app.chat.complete)
             app.chat.sources.show([hit(relevance=None), hit("b", relevance=None)], [], total=2, elapsed=0.1)
             await until(pilot, lambda: "▇▇▇▇▇▇▇▇▇▇ #1" in screen_text(app))
             assert "▇▇▇▇▇▁▁▁▁▁ #2" in screen_text(app)
@@ -109,6 +112,7 @@ class TestSources:
     async def test_digits_and_arrows_choose(self, closed: Closed) -> None:
         app = closed()
         async with app.run_test(size=(120, 40)) as pilot:
+            await until(pilot, lambda: app.chat.complete)
             app.chat.sources.show([hit(str(number)) for number in range(5)], [], total=5, elapsed=0.1)
             await pilot.press("tab", "3", "enter")
             assert [card.is_open for card in app.chat.sources.cards] == [False, False, True, False, False]
@@ -118,6 +122,7 @@ class TestSources:
     async def test_a_click_opens(self, closed: Closed) -> None:
         app = closed()
         async with app.run_test(size=(120, 40)) as pilot:
+            await until(pilot, lambda: app.chat.complete)
             app.chat.sources.show([hit()], [], total=1, elapsed=0.1)
             await until(pilot, lambda: app.chat.sources.cards[0].region)
             await pilot.click(".body")
@@ -126,6 +131,7 @@ class TestSources:
     async def test_a_thousand_are_not_all_drawn(self, closed: Closed) -> None:
         app = closed()
         async with app.run_test(size=(120, 40)) as pilot:
+            await until(pilot, lambda: app.chat.complete)
             app.chat.sources.show([hit(str(number)) for number in range(1000)], [], total=1000, elapsed=0.1)
             await pilot.pause()
             assert len(app.chat.sources.cards) == 100
@@ -135,6 +141,7 @@ class TestSources:
 async def test_hostile_text_is_only_text_in_every_widget(closed: Closed, size: tuple[int, int]) -> None:
     app = closed()
     async with app.run_test(size=size, notifications=True) as pilot:
+        await until(pilot, lambda: app.chat.complete)
         chat = app.chat
         hits = [
             hit(text, name=text, region=text, type=text, original_text=text, extra={text: text}, **{f"k{text}": text})
@@ -151,7 +158,7 @@ async def test_hostile_text_is_only_text_in_every_widget(closed: Closed, size: t
             view.add_note(text, text)
             view.fail(text, text)
             chat.transcript.add_note(text, text)
-            chat._show_info(info(location=text, namespace=text, model=text, similarity=text))
+            tell_info(chat, info(location=text, namespace=text, model=text, similarity=text))
             chat.index_panel.show_progress(Progress(text, 1, 2, 1.0), text)
             chat.index_panel.show_outcome(text)
         for pane in ("chat", "sources", "index"):
@@ -193,6 +200,7 @@ class TestStreamedText:
     async def test_pieces_are_drawn_once_and_together_are_the_text(self, closed: Closed) -> None:
         app = closed()
         async with app.run_test(size=(80, 24)) as pilot:
+            await until(pilot, lambda: app.chat.complete)
             view = app.chat.transcript.begin("q")
             await until(pilot, lambda: view.region.width > 0)
             stream = view.query_one(StreamedText)
@@ -211,6 +219,7 @@ class TestStreamedText:
     async def test_no_seam_is_left_after_the_width_changes(self, closed: Closed) -> None:
         app = closed()
         async with app.run_test(size=(80, 24)) as pilot:
+            await until(pilot, lambda: app.chat.complete)
             view = app.chat.transcript.begin("q")
             await until(pilot, lambda: view.region.width > 0)
             stream = view.query_one(StreamedText)

@@ -2,40 +2,22 @@
 
 from __future__ import annotations
 
-import asyncio
 import contextlib
 from collections.abc import Sequence
 from functools import partial
+from typing import TYPE_CHECKING
 
-from textual.message import Message
 from textual.screen import Screen
 
 from tui.core.errors import RagfoodError
-from tui.core.events import AskEvent
-from tui.core.turns import Turn
 from tui.screens.background import Background
+from tui.screens.messages import AskEnded, AskHappened
 from tui.screens.opening import Opening
 from tui.widgets.guarded import Unexpected
-from tui.widgets.transcript import TurnView
 
-
-class AskHappened(Message):
-    """Something happened to the question of `view`."""
-
-    def __init__(self, view: TurnView, event: AskEvent) -> None:
-        super().__init__()
-        self.view = view
-        self.event = event
-
-
-class AskEnded(Message):
-    """The question of `view` is over: answered, or with an `error`, or `stopped`."""
-
-    def __init__(self, view: TurnView, *, error: RagfoodError | None = None, stopped: bool = False) -> None:
-        super().__init__()
-        self.view = view
-        self.error = error
-        self.stopped = stopped
+if TYPE_CHECKING:
+    from tui.core.turns import Turn
+    from tui.widgets.transcript import TurnView
 
 
 class Asking:
@@ -73,9 +55,6 @@ class Asking:
                     post(AskHappened(view, event))
         except RagfoodError as error:
             ended = AskEnded(view, error=error)
-        except asyncio.CancelledError:
-            ended = AskEnded(view, stopped=True)
-            raise
         except Exception as error:  # noqa: BLE001 - nothing is swallowed: the app logs it and shows it
             ended = AskEnded(view, error=RagfoodError("Something unexpected ended this answer."))
             post(Unexpected(error))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
 from functools import partial
-from typing import ClassVar
+from typing import TYPE_CHECKING, ClassVar
 
 from textual import events, on
 from textual.app import ComposeResult
@@ -13,37 +13,26 @@ from textual.containers import Horizontal, Vertical
 from textual.content import Content
 from textual.message import Message
 from textual.screen import Screen
-from textual.widgets import Footer, Static
+from textual.widgets import Static
 
-from tui.core.clock import Clock
 from tui.core.errors import RagfoodError
-from tui.core.events import (
-    Answered,
-    Degraded,
-    Delta,
-    Finished,
-    Loading,
-    Progress,
-    Retrieved,
-    Retrieving,
-    Thinking,
-    Transferred,
-    Writing,
-)
-from tui.core.records import IndexInfo
 from tui.core.text import clean
-from tui.core.turns import Turn, TurnState
-from tui.screens.asking import AskEnded, AskHappened, Asking
+from tui.screens.asking import Asking
 from tui.screens.background import reporting
-from tui.screens.indexing import IndexBegan, IndexEnded, IndexHappened, Indexing
+from tui.screens.indexing import Indexing
+from tui.screens.messages import AskEnded, AskHappened, IndexBegan, IndexEnded, IndexHappened
 from tui.screens.opening import Opening
 from tui.widgets.guarded import Guarded
-from tui.widgets.index_panel import IndexPanel
 from tui.widgets.pane_tabs import PANES, PaneTabs
 from tui.widgets.prompt import Prompt
-from tui.widgets.sources import Sources
 from tui.widgets.status_line import StatusLine
 from tui.widgets.transcript import Transcript, TurnView
+
+if TYPE_CHECKING:
+    from tui.core.clock import Clock
+    from tui.core.turns import Turn
+    from tui.widgets.index_panel import IndexPanel
+    from tui.widgets.sources import Sources
 
 WELCOME = "Ask a question about food below and press Enter, for example: Which soups come with noodles?"
 GOODBYES = frozenset({"exit", "quit"})
@@ -66,42 +55,59 @@ class ChatScreen(Guarded, Screen[None]):
         Binding("question_mark", "app.help", "Help", show=False, id="app.help.letter"),
     ]
 
+    class Painted(Message):
+        """The first paint is done."""
+
     class Leaving(Message):
         """A word was typed that ends other programs; the app asks whether it was meant."""
 
-    def __init__(self, opening: Opening, clock: Clock) -> None:
-        """Shows what the services of `opening` do, once they are open; `clock` times the phases."""
-        super().__init__()
+    def __init__(self, opening: Opening, clock: Clock, *, classes: str = "") -> None:
+        """Shows what the services of `opening` do, once they are open; `clock` times the phases.
+
+        `complete` tells whether all panes are there. `history` holds the answered turns of this conversation, oldest
+        first. `classes` may already say how large the
+        terminal is, which saves styling everything twice.
+        """
+        super().__init__(classes=f"-pane-chat {classes}")
         self.opening = opening
         self.asking = Asking(self, opening)
         self.indexing = Indexing(self, opening)
+        self.history: list[Turn] = []
         self._clock = clock
-        self._current: TurnView | None = None
         self._queued: TurnView | None = None
-        self._history: list[Turn] = []
+        self.complete = False
 
     def compose(self) -> ComposeResult:
         yield StatusLine(id="status")
-        yield PaneTabs(id="tabs")
         with Horizontal(id="panes"):
-            with Vertical(id="chat"):
+            with Vertical(id="chat") as chat:
+                chat.border_title = "Chat"
                 yield Transcript(now=self._clock.monotonic, id="transcript")
                 with Horizontal(id="entry"):
                     yield Static(Content(">"), markup=False, id="marker")
                     yield Prompt(id="prompt")
-            with Vertical(id="side"):
-                yield Sources(id="sources")
-                yield IndexPanel(id="index")
-        yield Footer(show_command_palette=True)
+            yield Vertical(id="side")
 
     def on_mount(self) -> None:
-        self.query_one("#chat").border_title = "Chat"
-        self._mark_pane("chat")
-        self.transcript.add_note(WELCOME)
-        # Paint first: opening imports numpy and reads files.
-        self.call_after_refresh(self._begin)
+        # The first paint is what is needed to begin typing; everything else comes right after it.
+        self.call_after_refresh(self._compose_rest)
 
-    def _begin(self) -> None:
+    async def _compose_rest(self) -> None:
+        from textual.widgets import Footer
+
+        from tui.widgets.index_panel import IndexPanel
+        from tui.widgets.sources import Sources
+
+        if not self.transcript.is_mounted:
+            self.call_after_refresh(self._compose_rest)
+            return
+        self.post_message(self.Painted())
+        self.transcript.add_note(WELCOME)
+        with self.app.batch_update():
+            await self.mount(PaneTabs(self._pane, id="tabs"), before="#panes")
+            await self.query_one("#side").mount(Sources(id="sources"), IndexPanel(id="index"))
+            await self.mount(Footer(show_command_palette=True))
+        self.complete = True
         self.indexing.first_fill()
         self.refresh_bindings()
         self._run("check", self._check_answerer)
@@ -125,15 +131,32 @@ class ChatScreen(Guarded, Screen[None]):
     @property
     def sources(self) -> Sources:
         """The passages of the last turn."""
+        from tui.widgets.sources import Sources
+
         return self.query_one(Sources)
 
     @property
     def index_panel(self) -> IndexPanel:
         """The panel of the index."""
+        from tui.widgets.index_panel import IndexPanel
+
         return self.query_one(IndexPanel)
+
+    @property
+    def status(self) -> StatusLine:
+        """The line at the top."""
+        return self.query_one(StatusLine)
+
+    @property
+    def tabs(self) -> PaneTabs:
+        """The names of the panes, shown where they do not fit beside each other."""
+        return self.query_one(PaneTabs)
 
     def action_show_pane(self, pane: str) -> None:
         """Shows `pane` and moves the focus into it."""
+        if not self.complete:
+            self.call_after_refresh(self.action_show_pane, pane)
+            return
         self._mark_pane(pane)
         self.query_one({"chat": "#prompt"}.get(pane, f"#{pane}")).focus()
 
@@ -147,9 +170,11 @@ class ChatScreen(Guarded, Screen[None]):
         return next((pane for pane in PANES if self.has_class(f"-pane-{pane}")), "chat")
 
     def _mark_pane(self, pane: str) -> None:
+        if pane == self._pane:
+            return
         for name in PANES:
             self.set_class(name == pane, f"-pane-{name}")
-        self.query_one(PaneTabs).show_pane(pane)
+        self.tabs.show_pane(pane)
 
     def on_descendant_focus(self, event: events.DescendantFocus) -> None:
         pane = {"prompt": "chat", "sources": "sources", "index": "index"}.get(event.widget.id or "")
@@ -175,6 +200,9 @@ class ChatScreen(Guarded, Screen[None]):
 
     @on(Prompt.Sent)
     def _question_sent(self, event: Prompt.Sent) -> None:
+        if not self.complete:
+            self.call_after_refresh(self._question_sent, event)
+            return
         question = clean(event.question)
         if question.lower() in GOODBYES:
             self.post_message(self.Leaving())
@@ -196,43 +224,16 @@ class ChatScreen(Guarded, Screen[None]):
         self.notify(text, severity="warning", markup=False)
 
     def _ask(self, view: TurnView) -> None:
-        self._current = view
         self.sources.clear()
-        self.query_one(PaneTabs).show_count("sources", None)
-        self.asking.start(view, self._history)
+        self.tabs.show_count("sources", None)
+        self.asking.start(view, self.history)
         self.refresh_bindings()
 
     @on(AskHappened)
     def _ask_happened(self, message: AskHappened) -> None:
-        view, event = message.view, message.event
-        match event:
-            case Retrieving():
-                view.show_phase("retrieving")
-            case Retrieved():
-                view.show_phase("reading the sources")
-                self.sources.show(event.hits, event.dropped, total=event.total, elapsed=event.seconds)
-                self.query_one(PaneTabs).show_count("sources", len(event.hits))
-            case Loading():
-                view.show_phase(f"loading {event.model}")
-            case Writing():
-                view.show_phase(f"waiting for {event.model}")
-            case Thinking():
-                view.show_phase("thinking")
-            case Delta():
-                view.show_phase("writing")
-                view.append(event.text)
-            case Degraded():
-                view.add_note(f"extractive: {event.reason}", event.hint)
-                self.query_one(StatusLine).show_answerer("extractive", reason=event.reason)
-            case Answered():
-                self._answered(view, event.turn)
+        from tui.screens.narration import tell_answer
 
-    def _answered(self, view: TurnView, turn: Turn) -> None:
-        view.finish(turn)
-        if turn.state is TurnState.ANSWERED:
-            self._history.append(turn)
-            if not turn.degraded and turn.answerer != "none":
-                self.query_one(StatusLine).show_answerer(turn.answerer)
+        tell_answer(self, message.view, message.event)
 
     @on(AskEnded)
     def _ask_ended(self, message: AskEnded) -> None:
@@ -275,6 +276,9 @@ class ChatScreen(Guarded, Screen[None]):
 
     def action_upsert(self) -> None:
         """Plans an upsert and asks before it begins."""
+        if not self.complete:
+            self.call_after_refresh(self.action_upsert)
+            return
         self.indexing.upsert()
 
     def action_reset_index(self) -> None:
@@ -301,31 +305,15 @@ class ChatScreen(Guarded, Screen[None]):
 
     @on(IndexHappened)
     def _index_happened(self, message: IndexHappened) -> None:
-        from tui.screens.index_texts import finished_text, transferred_text
+        from tui.screens.narration import tell_index_work
 
-        match message.event:
-            case Progress():
-                label = message.job if message.event.label == "upsert" else message.event.label
-                self.index_panel.show_progress(message.event, label)
-            case Finished():
-                self._outcome(finished_text(message.job, message.event), warning=bool(message.event.failed))
-            case Transferred():
-                self._outcome(transferred_text(message.job, message.event))
-
-    def _outcome(self, text: str, *, warning: bool = False) -> None:
-        self.index_panel.show_outcome(text)
-        if warning or not (self.index_panel.region or self.indexing.job == "first fill"):
-            self.notify(text, severity="warning" if warning else "information", markup=False)
+        tell_index_work(self, message)
 
     @on(IndexEnded)
     def _index_ended(self, message: IndexEnded) -> None:
-        if message.error is not None:
-            self.index_panel.show_outcome(f"{message.job}: {message.error.message}")
-            self.transcript.add_note(message.error.message, message.error.hint, severity="error")
-        elif message.stopped:
-            self.index_panel.show_outcome(f"{message.job} stopped; what was finished stays")
-        else:
-            self.index_panel.end_progress()
+        from tui.screens.narration import tell_index_end
+
+        tell_index_end(self, message)
         self._refresh_info()
         self.refresh_bindings()
 
@@ -335,24 +323,18 @@ class ChatScreen(Guarded, Screen[None]):
     async def _read_info(self, report: bool) -> None:
         from tui.screens.failure import Report
         from tui.screens.index_texts import statistics_text
+        from tui.screens.narration import tell_info
 
         try:
             services = await self.opening.get()
             info = await services.index.info()
         except RagfoodError as error:
-            self._show_unavailable(error)
+            self.status.show_index_text("no index")
+            self.index_panel.show_unavailable(error.message)
             return
-        self._show_info(info)
+        tell_info(self, info)
         if report:
             self.app.push_screen(Report("Index", statistics_text(info)))
-
-    def _show_info(self, info: IndexInfo) -> None:
-        self.query_one(StatusLine).show_index(info)
-        self.index_panel.show_info(info)
-
-    def _show_unavailable(self, error: RagfoodError) -> None:
-        self.query_one(StatusLine).show_index_text("no index")
-        self.index_panel.show_unavailable(error.message)
 
     async def _check_answerer(self) -> None:
         try:
@@ -361,7 +343,7 @@ class ChatScreen(Guarded, Screen[None]):
         except RagfoodError:
             # The first fill opens the same services and has already said why that failed.
             return
-        self.query_one(StatusLine).show_answerer(services.answerer.name, reason=availability.reason)
+        self.status.show_answerer(services.answerer.name, reason=availability.reason)
         if not availability.ok:
             text = f"Answers are extractive for now: {availability.reason}"
             self.transcript.add_note(text, availability.hint, severity="warning")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from pathlib import Path
 from typing import ClassVar, Generic, TypeVar
 
 from textual.app import ComposeResult
@@ -22,6 +23,7 @@ Answer = TypeVar("Answer")
 class Dialog(Guarded, ModalScreen[Answer], Generic[Answer]):
     """A titled text, room for one field, and a row of buttons. `SAFE` is the answer of Esc and Ctrl+C."""
 
+    CSS_PATH = Path(__file__).with_name("dialog.tcss")
     SAFE: ClassVar[object] = None
 
     BINDINGS: ClassVar[list[BindingType]] = [

@@ -9,49 +9,17 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from textual.message import Message
 from textual.screen import Screen
 
 from tui.core.errors import RagfoodError
-from tui.core.events import IngestEvent, TransferEvent
 from tui.screens.background import Background
-from tui.screens.confirm import AskPath, Confirm, TypedConfirm
-from tui.screens.failure import Report
-from tui.screens.index_texts import plan_text, reset_text
+from tui.screens.messages import IndexBegan, IndexEnded, IndexHappened
 from tui.screens.opening import Opening
 from tui.widgets.guarded import Unexpected
 
 if TYPE_CHECKING:
+    from tui.screens.messages import IndexEvent
     from tui.services.bundle import Services
-
-IndexEvent = IngestEvent | TransferEvent
-
-
-class IndexBegan(Message):
-    """Work on the index has begun; `text` says what goes on until there is a number to show."""
-
-    def __init__(self, text: str) -> None:
-        super().__init__()
-        self.text = text
-
-
-class IndexHappened(Message):
-    """Work on the index came further."""
-
-    def __init__(self, job: str, event: IndexEvent) -> None:
-        super().__init__()
-        self.job = job
-        self.event = event
-
-
-class IndexEnded(Message):
-    """Work on the index is over, maybe with an `error`, or `stopped`."""
-
-    def __init__(self, job: str, *, error: RagfoodError | None = None, stopped: bool = False) -> None:
-        super().__init__()
-        self.job = job
-        self.error = error
-        self.stopped = stopped
 
 
 class Indexing:
@@ -121,6 +89,10 @@ class Indexing:
         await self._follow("first fill", services.filling.run())
 
     async def _upsert(self, services: Services) -> None:
+        from tui.screens.confirm import Confirm
+        from tui.screens.failure import Report
+        from tui.screens.index_texts import plan_text
+
         self._screen.post_message(IndexBegan("reading the foods file and the index"))
         plan = await services.ingestion.plan()
         if not plan.to_write:
@@ -129,12 +101,17 @@ class Indexing:
             await self._follow("upsert", services.ingestion.upsert())
 
     async def _reset(self, services: Services) -> None:
+        from tui.screens.confirm import TypedConfirm
+        from tui.screens.index_texts import reset_text
+
         info = await services.index.info()
         if await self._screen.app.push_screen_wait(TypedConfirm("Reset the index", reset_text(info), word="reset")):
             self._screen.post_message(IndexBegan("saving a snapshot"))
             await self._follow("reset", services.transfer.reset())
 
     async def _export(self, services: Services, suggestion: str) -> None:
+        from tui.screens.confirm import AskPath
+
         text = "Every record, with its vectors, goes into a JSON Lines file that restores exactly."
         chosen = await self._screen.app.push_screen_wait(
             AskPath("Export the index", text, suggestion=suggestion, yes="Export")

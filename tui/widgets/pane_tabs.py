@@ -33,9 +33,15 @@ class PaneTabs(Horizontal):
             super().__init__()
             self.pane = pane
 
+    def __init__(self, shown: str, *, id: str | None = None) -> None:
+        """Names the panes; `shown` is the one that is shown."""
+        super().__init__(id=id)
+        self._shown = shown
+
     def compose(self) -> ComposeResult:
         for pane, title in PANES.items():
-            yield Static(Content(title), id=f"tab-{pane}", markup=False)
+            classes = "-shown" if pane == self._shown else None
+            yield Static(Content(title), id=f"tab-{pane}", markup=False, classes=classes)
 
     def show_pane(self, pane: str) -> None:
         """Marks the tab of `pane`."""

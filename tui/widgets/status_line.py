@@ -2,35 +2,49 @@
 
 from __future__ import annotations
 
-from textual.app import ComposeResult
-from textual.containers import Horizontal
-from textual.content import Content
-from textual.widgets import Static
+from typing import TYPE_CHECKING
 
-from tui.core.records import IndexInfo
+from textual.content import Content
+from textual.widget import Widget
+
 from tui.core.text import clean_line
 
+if TYPE_CHECKING:
+    from tui.core.records import IndexInfo
 
-class StatusLine(Horizontal):
-    """What is in use right now, so that nothing about an answer has to be guessed."""
+_NAME = "ragfood"
+_GAP = 3
+
+
+class StatusLine(Widget):
+    """What is in use right now, so that nothing about an answer has to be guessed.
+
+    One widget that lays out its own line, because it is part of the first paint.
+    """
 
     DEFAULT_CSS = """
     StatusLine {
         height: 1;
-        width: 1fr;
+        padding: 0 1;
         background: $panel;
         color: $foreground;
-        Static { height: 1; text-wrap: nowrap; text-overflow: ellipsis; }
-        #status-name { width: auto; padding: 0 1; text-style: bold; }
-        #status-index { width: auto; min-width: 8; max-width: 50%; padding: 0 2; }
-        #status-answerer { width: 1fr; padding: 0 1; text-align: right; }
     }
     """
 
-    def compose(self) -> ComposeResult:
-        yield Static(Content("ragfood"), id="status-name", markup=False)
-        yield Static(Content("opening the index"), id="status-index", markup=False)
-        yield Static(Content(""), id="status-answerer", markup=False)
+    def __init__(self, *, id: str | None = None) -> None:
+        super().__init__(id=id)
+        self.index_text = "opening the index"
+        self.answerer_text = ""
+
+    def render(self) -> Content:
+        """Returns name, index and answerer; where there is no room for all, the answerer gives way first."""
+        width = self.content_size.width
+        left = Content.assemble((_NAME, "bold"), " " * _GAP, self.index_text).truncate(width, ellipsis=True)
+        room = width - left.cell_length - _GAP
+        if room <= 0 or not self.answerer_text:
+            return left
+        right = Content(self.answerer_text).truncate(room, ellipsis=True)
+        return Content.assemble(left, " " * (width - left.cell_length - right.cell_length), right)
 
     def show_index(self, info: IndexInfo) -> None:
         """Shows kind, namespace and size of the index."""
@@ -44,11 +58,11 @@ class StatusLine(Horizontal):
 
     def show_index_text(self, text: str) -> None:
         """Shows a few words in the place of the index."""
-        self.query_one("#status-index", Static).update(Content(clean_line(text)))
+        self.index_text = clean_line(text)
+        self.refresh()
 
     def show_answerer(self, name: str, *, reason: str = "") -> None:
         """Shows who answers; with a `reason`, that answers are extractive because of it."""
-        name = clean_line(name)
         reason = clean_line(reason).rstrip(".")
-        text = f"extractive ({reason})" if reason else name
-        self.query_one("#status-answerer", Static).update(Content(text))
+        self.answerer_text = f"extractive ({reason})" if reason else clean_line(name)
+        self.refresh()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import TYPE_CHECKING
 
 from textual.app import ComposeResult
 from textual.containers import VerticalScroll
@@ -14,10 +15,11 @@ from textual.widget import Widget
 from textual.widgets import Static
 
 from tui.core.text import clean, clean_line
-from tui.core.turns import Turn, TurnState
-from tui.widgets.facts import facts, seconds
 from tui.widgets.guarded import Guarded
 from tui.widgets.streamed_text import StreamedText
+
+if TYPE_CHECKING:
+    from tui.core.turns import Turn
 
 TICK = 0.1
 """Seconds between two drawings of the elapsed time of a phase."""
@@ -32,15 +34,21 @@ class Note(Static):
         border-left: outer $secondary;
         &.-warning { border-left: outer $warning; }
         &.-error { border-left: outer $error; }
+        &.-alone { margin-bottom: 1; }
     }
     """
 
-    def __init__(self, message: str, hint: str = "", *, severity: str = "information") -> None:
-        """Shows `message` and `hint`; `severity` is ``information``, ``warning`` or ``error``."""
+    def __init__(self, message: str, hint: str = "", *, severity: str = "information", alone: bool = False) -> None:
+        """Shows `message` and `hint`; `severity` is ``information``, ``warning`` or ``error``.
+
+        `alone` keeps a line free below it.
+        """
         parts = [Content(clean(message).strip())]
         if hint:
             parts.append(Content.styled(clean(hint).strip(), "$text-muted"))
-        super().__init__(Content("\n").join(parts), markup=False, classes=f"-{severity}")
+        super().__init__(
+            Content("\n").join(parts), markup=False, classes=f"-{severity} -alone" if alone else f"-{severity}"
+        )
 
 
 class TurnView(Guarded, Widget):
@@ -109,6 +117,9 @@ class TurnView(Guarded, Widget):
 
     def finish(self, turn: Turn) -> None:
         """Shows the end of the turn: the rest of the answer, an error if there was one, and the facts."""
+        from tui.core.turns import TurnState
+        from tui.widgets.facts import facts
+
         self.turn = turn
         self._answer.finish()
         if turn.answer.strip() != self._answer.text.strip():
@@ -119,6 +130,8 @@ class TurnView(Guarded, Widget):
 
     def stop(self) -> None:
         """Keeps what came of the answer and marks it as stopped."""
+        from tui.widgets.facts import seconds
+
         self._answer.finish()
         self._end(f"stopped · {seconds(self._now() - self._started)}")
 
@@ -174,9 +187,7 @@ class Transcript(Guarded, VerticalScroll, can_focus=False):
 
     def add_note(self, message: str, hint: str = "", *, severity: str = "information") -> None:
         """Adds a lasting note that belongs to no question."""
-        note = Note(message, hint, severity=severity)
-        note.add_class("-alone")
-        self.mount(note)
+        self.mount(Note(message, hint, severity=severity, alone=True))
 
     @property
     def turns(self) -> list[TurnView]:

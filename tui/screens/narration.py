@@ -1,0 +1,97 @@
+"""From what services say to what the panes show; imported when there is something to tell, after the first paint."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from tui.core.events import (
+    Answered,
+    AskEvent,
+    Degraded,
+    Delta,
+    Finished,
+    Loading,
+    Progress,
+    Retrieved,
+    Retrieving,
+    Thinking,
+    Transferred,
+    Writing,
+)
+from tui.core.turns import TurnState
+from tui.screens.index_texts import finished_text, transferred_text
+
+if TYPE_CHECKING:
+    from tui.core.records import IndexInfo
+    from tui.core.turns import Turn
+    from tui.screens.chat import ChatScreen
+    from tui.screens.messages import IndexEnded, IndexHappened
+    from tui.widgets.transcript import TurnView
+
+
+def tell_answer(chat: ChatScreen, view: TurnView, event: AskEvent) -> None:
+    """Shows what happened to the question of `view`."""
+    match event:
+        case Retrieving():
+            view.show_phase("retrieving")
+        case Retrieved():
+            view.show_phase("reading the sources")
+            chat.sources.show(event.hits, event.dropped, total=event.total, elapsed=event.seconds)
+            chat.tabs.show_count("sources", len(event.hits))
+        case Loading():
+            view.show_phase(f"loading {event.model}")
+        case Writing():
+            view.show_phase(f"waiting for {event.model}")
+        case Thinking():
+            view.show_phase("thinking")
+        case Delta():
+            view.show_phase("writing")
+            view.append(event.text)
+        case Degraded():
+            view.add_note(f"extractive: {event.reason}", event.hint)
+            chat.status.show_answerer("extractive", reason=event.reason)
+        case Answered():
+            view.finish(event.turn)
+            _tell_turn(chat, event.turn)
+
+
+def _tell_turn(chat: ChatScreen, turn: Turn) -> None:
+    if turn.state is TurnState.ANSWERED:
+        chat.history.append(turn)
+        if not turn.degraded and turn.answerer != "none":
+            chat.status.show_answerer(turn.answerer)
+
+
+def tell_index_work(chat: ChatScreen, message: IndexHappened) -> None:
+    """Shows how far the work on the index is."""
+    match message.event:
+        case Progress():
+            label = message.job if message.event.label == "upsert" else message.event.label
+            chat.index_panel.show_progress(message.event, label)
+        case Finished():
+            _tell_outcome(chat, finished_text(message.job, message.event), warning=bool(message.event.failed))
+        case Transferred():
+            _tell_outcome(chat, transferred_text(message.job, message.event))
+
+
+def _tell_outcome(chat: ChatScreen, text: str, *, warning: bool = False) -> None:
+    chat.index_panel.show_outcome(text)
+    if warning or not (chat.index_panel.region or chat.indexing.job == "first fill"):
+        chat.notify(text, severity="warning" if warning else "information", markup=False)
+
+
+def tell_index_end(chat: ChatScreen, message: IndexEnded) -> None:
+    """Shows how the work on the index ended."""
+    if message.error is not None:
+        chat.index_panel.show_outcome(f"{message.job}: {message.error.message}")
+        chat.transcript.add_note(message.error.message, message.error.hint, severity="error")
+    elif message.stopped:
+        chat.index_panel.show_outcome(f"{message.job} stopped; what was finished stays")
+    else:
+        chat.index_panel.end_progress()
+
+
+def tell_info(chat: ChatScreen, info: IndexInfo) -> None:
+    """Shows what the index says about itself."""
+    chat.status.show_index(info)
+    chat.index_panel.show_info(info)
