@@ -104,6 +104,7 @@ class TestRetrieving:
         assert hit.record.metadata == {"name": "Udon", "n": [1, "\n"]}
         assert [record is not None for record in await services.index.fetch([hit.id])] == [True]
 
+    @pytest.mark.timeout(10)
     async def test_a_megabyte_of_question_is_bounded(self, kitchen: Kitchen) -> None:
         services = kitchen.services()
         await services.retrieval.retrieve(SOUPS)

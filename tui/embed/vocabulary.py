@@ -75,4 +75,4 @@ class Vocabulary:
 
 
 def _topical_words(text: str) -> frozenset[str]:
-    return frozenset(split_words(text)) - FUNCTION_WORDS
+    return frozenset(split_words(text[:_MAX_CHARACTERS])) - FUNCTION_WORDS

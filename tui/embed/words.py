@@ -12,9 +12,9 @@ from typing import Any
 # with …": what the question is about are the other words.
 _FUNCTION_WORDS = """
 a about above after again against all also although always am an and another any are around as at away be became
-because been before being below between both but by came can cannot could did do does doing done down during each
-either else enough even ever every few for from further get gets getting give gives go goes going gone got had has have
-having he hence her here hers herself him himself his how however i if in indeed instead into is it its itself just
+because been before being below between both but by came can cannot come comes could did do does doing done down during
+each either else enough even ever every few for from further get gets getting give gives go goes going gone got had has
+have having he hence her here hers herself him himself his how however i if in indeed instead into is it its itself just
 keep least less let lets like likes made make makes making many may maybe me might mine more most much must my myself
 near need needs neither never no none nor not nothing now of off often on once one ones only onto or other others our
 ours out over own per perhaps please put quite rather really same say see seem seems several shall she should since so
