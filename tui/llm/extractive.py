@@ -29,7 +29,7 @@ _WORTH = 0.6
 """A sentence is quoted when it covers at least this share of what the best one covers."""
 
 _GAP = re.compile(r"(?<=[.!?…])([\"'”’)\]]*)\s+(?=[\"'“‘(\[]*(\w))|\n+")
-_ABBREVIATION = re.compile(r"(?:\b[A-Z]|\b(?:approx|c|ca|cf|dr|e\.g|i\.e|mr|mrs|ms|no|st|vs))\.\Z", re.IGNORECASE)
+_ABBREVIATION = re.compile(r"(?:\b[A-Z]|\b(?:approx|ca|cf|dr|e\.g|i\.e|mr|mrs|ms|st|vs))\.\Z", re.IGNORECASE)
 _LONGEST_ABBREVIATION = 8
 _LONGEST = 400
 
