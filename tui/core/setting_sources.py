@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -66,7 +66,7 @@ def env_file_layer(path: Path, variables: Mapping[str, str], *, required: bool) 
     Nothing is interpolated, so a token with a dollar sign stays what it is, and the process's environment is not
     changed. Raises `SettingsError`.
     """
-    if not required and not path.is_file():
+    if not required and not _holds(path.is_file):
         # A folder called .env is most likely a virtual environment.
         return Layer(str(path), path.parent)
     text = _read(path, "--env-file")
@@ -86,7 +86,7 @@ def config_layer(
     `kinds` maps the known settings to the TOML types they accept. Raises `SettingsError` for a file that cannot be
     read or parsed, an unknown key and a value of a wrong type.
     """
-    if not required and not path.exists():
+    if not required and not _holds(path.exists):
         return Layer(str(path), path.parent), {}
     import tomllib
 
@@ -120,6 +120,14 @@ def _given_variables(values: Mapping[str, str | None], variables: Mapping[str, s
         if text:
             given[name] = Given(text, variable, source)
     return given
+
+
+def _holds(look: Callable[[], bool]) -> bool:
+    """What a look at a path tells; in a folder that may not be searched there is nothing for us."""
+    try:
+        return look()
+    except OSError:
+        return False
 
 
 def _read(path: Path, option: str) -> str:
