@@ -81,15 +81,23 @@ def ragfood(
     stdin: str = "",
     env: Mapping[str, str] | None = None,
     limit_file_size: int | None = None,
+    powerless: bool = False,
     stdout: Any = subprocess.PIPE,
 ) -> Result:
-    """Runs `python -m tui` to its end."""
+    """Runs `python -m tui` to its end.
+
+    `limit_file_size` (bytes) is a disk that is full there; `powerless` obeys permissions also when root runs the tests.
+    """
 
     def limit() -> None:
+        import ctypes
         import resource
 
-        assert limit_file_size is not None
-        resource.setrlimit(resource.RLIMIT_FSIZE, (limit_file_size, limit_file_size))
+        if limit_file_size is not None:
+            resource.setrlimit(resource.RLIMIT_FSIZE, (limit_file_size, limit_file_size))
+        if powerless:
+            for capability in (1, 2):  # linux/capability.h: CAP_DAC_OVERRIDE, CAP_DAC_READ_SEARCH
+                ctypes.CDLL(None).prctl(24, capability, 0, 0, 0)  # linux/prctl.h: PR_CAPBSET_DROP
 
     done = subprocess.run(
         [sys.executable, "-m", "tui", *arguments],
@@ -100,7 +108,7 @@ def ragfood(
         env=clean_environment(home, **(env or {})),
         timeout=WAIT_SECONDS,
         check=False,
-        preexec_fn=limit if limit_file_size is not None else None,
+        preexec_fn=limit if powerless or limit_file_size is not None else None,
     )
     return Result(done.returncode, (done.stdout or b"").decode(), done.stderr.decode())
 

@@ -42,14 +42,42 @@ def test_a_home_where_nothing_can_be_made(call: Call, monkeypatch, command: tupl
     assert "RAGFOOD_HOME" in call(*command).sentence()
 
 
-@pytest.mark.skipif(os.geteuid() == 0, reason="root may do everything")
-@pytest.mark.parametrize("mode", [0o000, 0o500])
-def test_a_folder_without_permission(filled: Path, call: Call, mode: int) -> None:
-    (filled / "data").chmod(mode)
+@pytest.mark.skipif(not sys.platform.startswith("linux"), reason="drops capabilities of Linux")
+@pytest.mark.parametrize("mode", [0o000, 0o400, 0o500])
+@pytest.mark.parametrize("folder", [".", "data"])
+def test_a_folder_without_permission(filled: Path, folder: str, mode: int) -> None:
+    if (folder, mode) == (".", 0o500):
+        pytest.skip("nothing has to be made in the home itself")
+    (filled / folder).chmod(mode)
     try:
-        assert "permissions" in call("ask", "soup").sentence()
+        said = ragfood("ask", "soup", home=filled, powerless=True).sentence()
     finally:
-        (filled / "data").chmod(0o700)
+        (filled / folder).chmod(0o700)
+    assert "Permission denied" in said
+    assert "RAGFOOD_HOME" in said
+
+
+@pytest.mark.skipif(not sys.platform.startswith("linux"), reason="drops capabilities of Linux")
+@pytest.mark.parametrize("name", ["foods.json", ".env", "config.toml"])
+def test_a_file_without_permission(filled: Path, tmp_path: Path, name: str) -> None:
+    (tmp_path / name).write_text("")
+    (tmp_path / name).chmod(0)
+    options = {".env": (), "config.toml": ("--config", name), "foods.json": ()}[name]
+    done = ragfood(*options, "index", "plan", "foods.json", home=filled, powerless=True)
+    assert f"{name} cannot be read: Permission denied" in done.sentence()
+
+
+def test_a_working_directory_that_is_gone(filled: Path, tmp_path: Path) -> None:
+    gone = tmp_path / "gone"
+    gone.mkdir()
+    script = 'rmdir "$PWD"; exec "$0" -m tui index stats'
+    done = subprocess.run(
+        ["sh", "-c", script, sys.executable],
+        capture_output=True, env=clean_environment(filled), cwd=gone, timeout=60, check=False,
+    )  # fmt: skip
+    assert done.returncode == 2
+    assert b"working directory" in done.stderr
+    assert b"did not expect" not in done.stderr
 
 
 def test_without_a_log_the_work_goes_on(filled: Path, call: Call) -> None:

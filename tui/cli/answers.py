@@ -22,7 +22,7 @@ from tui.cli.output import (
     say_wrapped,
     terminal_width,
 )
-from tui.cli.running import current_run, filter_option, json_option, opened, run_async
+from tui.cli.running import FILE_PATH, current_run, filter_option, json_option, opened, run_async
 from tui.core.errors import InvalidQuery
 from tui.core.events import Answered, Degraded, Delta, Finished, Loading, Progress, Thinking, Writing
 from tui.core.records import QueryMode
@@ -225,7 +225,7 @@ def search(text: str, top_k: int | None, filter_: str, mode: str, as_json: bool)
 
 
 @click.command("eval")
-@click.argument("questions", type=click.Path(path_type=Path))
+@click.argument("questions", type=FILE_PATH)
 @json_option
 def evaluate(questions: Path, as_json: bool) -> None:
     """Measure retrieval with a question file.

@@ -14,7 +14,7 @@ import click
 
 from tui.cli.layout import cells
 from tui.cli.output import StatusLine, note, print_json, say
-from tui.cli.running import current_run, filter_option, json_option, opened, run_async
+from tui.cli.running import FILE_PATH, current_run, filter_option, json_option, opened, run_async
 from tui.core.errors import ConfigurationError, RagfoodError
 from tui.core.events import Finished, Progress, TransferEvent, Transferred
 from tui.core.text import clean_line
@@ -29,7 +29,7 @@ _SHOWN_ROWS = 20
 _WIDEST_ID = 40
 _RESUMES = "What was written before stays, and the same command goes on from there."
 
-_file = click.argument("file", required=False, type=click.Path(path_type=Path))
+_file = click.argument("file", required=False, type=FILE_PATH)
 _first = click.option("--first", type=click.IntRange(1), metavar="N", help="Only the first N good rows.")
 
 
@@ -184,7 +184,7 @@ def reset(yes: bool) -> None:
 
 
 @index.command()
-@click.argument("file", type=click.Path(path_type=Path))
+@click.argument("file", type=FILE_PATH)
 def export(file: Path) -> None:
     """Save every record with its vectors to FILE, as JSON Lines."""
     done = _transfer(current_run(), lambda services: services.transfer.export(file), if_stopped="No file was left.")
@@ -192,7 +192,7 @@ def export(file: Path) -> None:
 
 
 @index.command()
-@click.argument("file", type=click.Path(path_type=Path))
+@click.argument("file", type=FILE_PATH)
 def restore(file: Path) -> None:
     """Write every record of an export or snapshot back, exactly as it was."""
     done = _transfer(current_run(), lambda services: services.transfer.restore(file), if_stopped=_RESUMES)

@@ -16,6 +16,7 @@ from tui.cli.answers import ask, evaluate, search
 from tui.cli.doctor import doctor
 from tui.cli.index import index
 from tui.cli.output import say
+from tui.cli.running import FILE_PATH
 from tui.core.errors import ConfigurationError
 from tui.core.paths import Paths, ensure_directory
 from tui.core.records import IndexKind
@@ -52,7 +53,7 @@ class Run:
         """Raises `SettingsError`."""
         return load_settings(
             environ=os.environ,
-            cwd=Path.cwd(),
+            cwd=_working_directory(),
             paths=self.paths,
             overrides=self._overrides,
             env_file=self._env_file,
@@ -68,6 +69,15 @@ class Run:
         log = setup_log(self.paths, debug=self._debug, secrets=secrets)
         self._closing.callback(log.close)
         return log
+
+
+def _working_directory() -> Path:
+    try:
+        return Path.cwd()
+    except OSError as error:
+        raise ConfigurationError(
+            f"The working directory cannot be found: {error.strerror}.", hint="It may be gone: change to another one."
+        ) from error
 
 
 def _show_version(context: click.Context, _: click.Parameter, wanted: bool) -> None:
@@ -87,13 +97,11 @@ def _show_version(context: click.Context, _: click.Parameter, wanted: bool) -> N
 @click.group(invoke_without_command=True, context_settings={"help_option_names": ["-h", "--help"]})
 @click.option(
     "--env-file",
-    type=click.Path(path_type=Path),
+    type=FILE_PATH,
     metavar="FILE",
     help="Read variables from this file instead of ./.env.",
 )
-@click.option(
-    "--config", type=click.Path(path_type=Path), metavar="FILE", help="Read this config.toml instead of the user's own."
-)
+@click.option("--config", type=FILE_PATH, metavar="FILE", help="Read this config.toml instead of the user's own.")
 @click.option(
     "--index",
     "kind",

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import AsyncIterator, Callable, Coroutine
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
@@ -15,6 +16,9 @@ if TYPE_CHECKING:
     from tui.services.bundle import Services
 
 T = TypeVar("T")
+
+FILE_PATH = click.Path(path_type=Path, readable=False)
+"""A file that is named in an argument; who opens it says what is wrong with it, better than Click does."""
 
 json_option = click.option("--json", "as_json", is_flag=True, help="Print one JSON document on stdout.")
 filter_option = click.option(
