@@ -4,8 +4,9 @@ One float32 matrix holds the vectors as they were given, so nothing is kept twic
 lie three numbers per row: its slot, and what turns a dot product into a ranking value: ``dot * scale - bias``. A
 removed row stays where it is with an infinite bias.
 
-Small namespaces are searched exactly. Large ones get a sketch (see `tui.engine.sketch`), which is not kept on disk:
-making it takes about as long as fifty exact searches, so the first few go without.
+Small namespaces are searched exactly, and so are those that are not compared by cosine. The others get a sketch (see
+`tui.engine.sketch`), which is not kept on disk: making it takes about as long as thirty exact searches, so the first
+few go without.
 """
 
 from __future__ import annotations
@@ -18,7 +19,7 @@ from numpy.typing import NDArray
 from tui.engine import scoring
 from tui.engine.records import DenseVector, Similarity
 from tui.engine.scoring import Found, Mask
-from tui.engine.sketch import SAMPLE_ROWS, Sketch, plan_sketch
+from tui.engine.sketch import ROUNDING, SAMPLE_ROWS, Sketch, plan_sketch
 
 EXACT_BELOW = 20_000
 """Rows up to which every search is exact."""
@@ -36,6 +37,7 @@ _FIRST_LOOK = 64
 
 _SKETCH_CHUNK = 4096
 _NO_ROW = -1
+_NO_PROMISE = int(np.iinfo(np.int16).min)
 
 
 class DenseIndex:
@@ -137,21 +139,18 @@ class DenseIndex:
         """Returns the rows that may be among the `k` best, None when the sketch cannot rule out enough of them."""
         if self._sketch is None:
             return None
-        promises = self._sketch.promises(reduced, self._used)
-        if self.similarity is Similarity.EUCLIDEAN:
-            promises -= self._bias[: self._used]
-        if mask is not None:
-            promises[~mask[self._slots[: self._used]]] = -np.inf
         first = max(_FIRST_LOOK, 4 * k)
-        if first * _GATHER_SHARE > self._used:
+        if first * 4 * _GATHER_SHARE > self._used:
             return None
+        promises, one = self._sketch.promises(reduced, self._used)
+        if mask is not None:
+            promises[~mask[self._slots[: self._used]]] = _NO_PROMISE
         look = np.flatnonzero(promises >= scoring.about_best(promises, first))
-        ranking = self._rank(look, reduced)
-        threshold = np.partition(ranking, len(look) - k)[len(look) - k]
-        if threshold == -np.inf or len(look) * _GATHER_SHARE > self._used:
+        if len(look) * _GATHER_SHARE > self._used:
             return None
-        promises[look] = np.inf
-        rows = np.flatnonzero(promises >= threshold - np.float32(margin))
+        ranking = self._rank(look, reduced)
+        threshold = float(np.partition(ranking, len(look) - k)[len(look) - k]) - margin - ROUNDING
+        rows = np.flatnonzero(promises >= max(threshold * one, _NO_PROMISE + 1))
         return rows if len(rows) * _GATHER_SHARE < self._used else None
 
     def _rank(self, rows: NDArray[np.intp], reduced: DenseVector) -> NDArray[np.float32]:
@@ -178,7 +177,7 @@ class DenseIndex:
         """Makes a sketch when the namespace is large and searched often, and again when it has doubled."""
         self._searches += 1
         due = self._used >= EXACT_BELOW and self._used >= 2 * self._planned_at
-        if not due or self._searches <= _SEARCHES_BEFORE_SKETCH:
+        if self.similarity is not Similarity.COSINE or not due or self._searches <= _SEARCHES_BEFORE_SKETCH:
             return
         self._planned_at, self._sketch = self._used, None
         alive = np.flatnonzero(self._bias[: self._used] < np.inf)

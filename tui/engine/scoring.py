@@ -91,7 +91,7 @@ def candidates(ranking: NDArray[np.float32], k: int, margin: float) -> NDArray[n
     return np.flatnonzero(ranking > -np.inf)
 
 
-def about_best(values: NDArray[np.float32], count: int) -> float:
+def about_best(values: NDArray[np.int16], count: int) -> int:
     """Returns a threshold that at least `count` of the `values` reach, and not many more: cheaper than a partition.
 
     Needs several times as many values as `count`.
@@ -99,7 +99,7 @@ def about_best(values: NDArray[np.float32], count: int) -> float:
     group = max(1, min(_GROUP, len(values) // (4 * count)))
     groups = len(values) // group
     highest = values[: groups * group].reshape(group, groups).max(axis=0)
-    return float(np.partition(highest, groups - count)[groups - count])
+    return int(np.partition(highest, groups - count)[groups - count])
 
 
 def ranking_margin(similarity: Similarity, dimension: int, longest: float, query_length: float) -> float:
