@@ -23,8 +23,8 @@ from tui.core.errors import (
 )
 
 CORRUPT_HINT = (
-    "Restore an export with `ragfood index restore`, or move the file away: "
-    "a new index is then filled from the foods file."
+    "Move the file away. The next question then fills a new index from the foods file; "
+    "an export or a snapshot goes back in with `ragfood index restore`."
 )
 _FULL_HINT = "Free some space and try again; everything that was committed before is still there."
 _READ_ONLY_HINT = "Make the folder writable for this user, or set RAGFOOD_HOME to one that is."
