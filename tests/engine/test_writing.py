@@ -156,6 +156,14 @@ def test_an_update_changes_only_what_is_given(hybrid: Database) -> None:
     assert np.array_equal(found.vector, [3, 4])
 
 
+def test_an_update_can_empty_a_sparse_vector(hybrid: Database) -> None:
+    hybrid.upsert("", [row("a", [1, 0], {1: 1})])
+    assert hybrid.update("", "a", vector=[1, 0], sparse=SparseVector([], [])) == 1
+    [found] = hybrid.fetch("", ["a"], include=EVERYTHING)
+    assert found is not None
+    assert found.sparse == SparseVector([], [])
+
+
 def test_an_update_of_a_missing_row_changes_nothing(dense: Database) -> None:
     assert dense.update("", "a", data="new") == 0
     assert dense.update("elsewhere", "a", data="new") == 0

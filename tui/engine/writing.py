@@ -73,7 +73,9 @@ class Writer:
         if metadata is not None and mode is UpdateMode.PATCH:
             metadata = codec.merge_patch(codec.decode_metadata(old_metadata), metadata)
         encoded = old_metadata if metadata is None else codec.encode_metadata(id, metadata)
-        batch = Batch([id], None, [sparse or old_sparse], [encoded], [old_data if data is None else data])
+        batch = Batch(
+            [id], None, [old_sparse if sparse is None else sparse], [encoded], [old_data if data is None else data]
+        )
         after = self._advance(before)
         store.insert(self._connection, before, batch, [slot], {id: slot})
         put = np.array([slot], np.int64)
