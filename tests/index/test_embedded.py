@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import asyncio
+import sqlite3
 import threading
 from collections.abc import Sequence
 from pathlib import Path
@@ -11,7 +12,14 @@ import pytest
 from numpy.typing import NDArray
 
 from tests.index.embedded_setup import food_rows, load_dense, open_index
-from tui.core.errors import FilterSyntaxError, IndexMismatch, IndexUnavailable, InvalidQuery, InvalidRecord
+from tui.core.errors import (
+    FilterSyntaxError,
+    IndexChanged,
+    IndexMismatch,
+    IndexUnavailable,
+    InvalidQuery,
+    InvalidRecord,
+)
 from tui.core.records import IndexKind, QueryMode, Record
 from tui.index.embedded import EmbeddedIndex
 
@@ -265,6 +273,22 @@ async def test_namespaces_keep_to_themselves(index: EmbeddedIndex, tmp_path: Pat
     await kitchen.aclose()
 
 
+@pytest.mark.parametrize("namespace", ["", "kitchen"])
+async def test_a_reset_with_a_version_spares_what_another_process_wrote_first(tmp_path: Path, namespace: str) -> None:
+    mine, other = (open_index(tmp_path / "index.db", namespace=namespace) for _ in range(2))
+    elsewhere = open_index(tmp_path / "index.db", namespace="elsewhere")
+    await elsewhere.upsert(RECORDS[:1])
+    seen = await mine.version()
+    await other.upsert(RECORDS)
+    with pytest.raises(IndexChanged):
+        await mine.reset(version=seen)
+    assert len(await ids(mine)) == 40
+    await mine.reset(version=await mine.version())
+    assert await ids(mine) == []
+    for index in (mine, other, elsewhere):
+        await index.aclose()
+
+
 async def test_an_export_shows_one_moment(index: EmbeddedIndex) -> None:
     await index.upsert(RECORDS)
     found = []
@@ -283,6 +307,31 @@ async def test_an_abandoned_export_lets_the_file_go(index: EmbeddedIndex) -> Non
     await pages.aclose()
     await index.reset()
     assert await ids(index) == []
+
+
+async def test_an_export_that_is_cancelled_while_it_begins_lets_the_file_go(tmp_path: Path) -> None:
+    path = tmp_path / "index.db"
+    filled = open_index(path)
+    await filled.upsert(RECORDS)
+    await filled.aclose()
+    other = sqlite3.connect(path)
+    other.execute("PRAGMA locking_mode = EXCLUSIVE")
+    other.execute("BEGIN IMMEDIATE")
+    index = open_index(path)
+    export = asyncio.create_task(anext(index.export_pages()))
+    await asyncio.sleep(0)
+    while index._thread._reads:  # noqa: ASYNC110 - a thread takes it away, and sets no event
+        await asyncio.sleep(0)
+    export.cancel()
+    await asyncio.sleep(0)
+    other.close()
+    with pytest.raises(asyncio.CancelledError):
+        await export
+    await index.upsert([Record("late", "written after the export")])
+    checker = sqlite3.connect(path)
+    assert checker.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()[0] == 0
+    checker.close()
+    await index.aclose()
 
 
 async def test_exporting_a_missing_index_yields_nothing(index: EmbeddedIndex) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 from collections.abc import AsyncGenerator, Callable, Sequence
 from functools import partial
@@ -73,20 +74,17 @@ class EmbeddedIndex:
 
     async def export_pages(self, *, size: int = 500) -> AsyncGenerator[Page]:
         """Yields every record with its vectors as of the moment of the first page, whatever is written meanwhile."""
-        view = await self._thread.read(self._store.open_view)
-        if view is None:
-            return
+        view, cursor = object(), ""
         try:
-            cursor = ""
-            while True:
-                page = await self._thread.read(partial(self._store.view_page, view, cursor, size))
+            while (page := await self._thread.read(partial(self._store.view_page, view, cursor, size))) is not None:
                 yield page
                 cursor = page.next_cursor
                 if not cursor:
                     return
         finally:
+            # An open view keeps the write-ahead log from being cut, so a second cancellation must not leave it open.
             with contextlib.suppress(IndexUnavailable):
-                await self._thread.read(partial(self._store.close_view, view))
+                await asyncio.shield(self._thread.read(partial(self._store.close_view, view)))
 
     async def delete(self, *, ids: Sequence[str] = (), prefix: str = "", filter: str = "") -> int:
         """Deletes by exactly one selector and returns how many records existed. Raises `InvalidQuery`."""

@@ -32,7 +32,8 @@ _SLICE_CHARACTERS = 16_000
 _BEGUN = "begun"
 _DONE = "done"
 _BEFORE_COMMIT = ".before_commit"
-_NO_FILE = "no file"
+_UNWRITTEN = "unwritten"
+"""The version of a namespace that is not there, of a missing file too."""
 
 
 class _Unwanted(Exception):
@@ -62,7 +63,7 @@ class EmbeddedStore:
         self._opened: Database | None = None
         self._loaded: tuple[Embedder, SparseEmbedder] | None = None
         self._matched = False
-        self._views: dict[Snapshot, ExitStack] = {}
+        self._views: dict[object, tuple[Snapshot, ExitStack]] = {}
         self._fill_note = f"first_fill:{namespace}"
 
     def close(self) -> None:
@@ -118,8 +119,6 @@ class EmbeddedStore:
             return []
         if self._search is None:
             self._search = EvidenceSearch(self._namespace, *self._embedders(), self._load_relevance())
-        else:
-            self._check_model()
         return self._search.hits(database, text, top_k, filter, mode)
 
     def fetch(self, ids: Sequence[str], include_vectors: bool) -> list[Record | None]:
@@ -141,26 +140,24 @@ class EmbeddedStore:
         )
         return Page(tuple(map(record_of, rows)), next_cursor)
 
-    def open_view(self) -> Snapshot | None:
-        """Returns a view of this moment, to be read page by page and closed; None while there is no file."""
-        database = self._existing()
-        if database is None:
-            return None
-        stack = ExitStack()
-        view = stack.enter_context(database.snapshot())
-        self._views[view] = stack
-        return view
+    def view_page(self, view: object, cursor: str, limit: int) -> Page | None:
+        """Returns a page, with vectors, of the moment in which the first page of `view` was read; None without a file.
 
-    def view_page(self, view: Snapshot, cursor: str, limit: int) -> Page:
-        """Returns a page of a view, with vectors."""
-        rows, next_cursor = view.range(self._namespace, cursor, limit, include=_include(True))
+        `view` is any key of the caller's, so that who is cancelled while the view opens can still close it.
+        """
+        if view not in self._views:
+            database = self._existing()
+            if database is None:
+                return None
+            stack = ExitStack()
+            self._views[view] = (stack.enter_context(database.snapshot()), stack)
+        rows, next_cursor = self._views[view][0].range(self._namespace, cursor, limit, include=_include(True))
         return Page(tuple(map(record_of, rows)), next_cursor)
 
-    def close_view(self, view: Snapshot) -> None:
-        """Gives up a view. Safe to call twice."""
-        stack = self._views.pop(view, None)
-        if stack is not None:
-            stack.close()
+    def close_view(self, view: object) -> None:
+        """Gives up a view. Safe to call twice, and for one that was never opened."""
+        if view in self._views:
+            self._views.pop(view)[1].close()
 
     def delete(self, ids: Sequence[str], prefix: str, filter: str) -> int:
         """Returns what `VectorIndex.delete` promises; ends any first fill."""
@@ -172,14 +169,14 @@ class EmbeddedStore:
         """Returns what `VectorIndex.version` promises."""
         database = self._existing()
         if database is None:
-            return _NO_FILE
+            return _UNWRITTEN
         with database.snapshot() as view:
-            return view.version(self._namespace)
+            return self._version_in(view)
 
     def reset(self, version: str) -> None:
         """Removes every record of the namespace; ends any first fill. Raises `IndexChanged`."""
         database = self._database()
-        with self._committing_only_if(lambda view: version in ("", view.version(self._namespace))) as committed:
+        with self._committing_only_if(lambda view: version in ("", self._version_in(view))) as committed:
             database.reset(self._namespace, notes={self._fill_note: _DONE})
         if not committed():
             raise IndexChanged(
@@ -206,6 +203,9 @@ class EmbeddedStore:
         database = self._database()
         if database.get_note(self._fill_note) != _DONE:
             database.set_note(self._fill_note, _DONE)
+
+    def _version_in(self, view: Snapshot) -> str:
+        return view.version(self._namespace) or _UNWRITTEN
 
     def _fill_is_needed(self, view: Snapshot) -> bool:
         note = view.get_note(self._fill_note)
