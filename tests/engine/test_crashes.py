@@ -26,6 +26,7 @@ from tui.core.errors import (
     VectorIndexError,
 )
 from tui.engine.database import CHECKPOINTS, Database
+from tui.engine.files import IndexFile
 from tui.engine.records import IndexConfig, Similarity
 
 
@@ -101,6 +102,37 @@ def test_two_processes_write_while_a_third_reads(path: Path) -> None:
             assert writer.returncode == 0
         assert len(database.query("", vector=[1.0] * 16, top_k=2000)) == 800
         assert len(everything(database)["rows of ''"]) == 800  # type: ignore[arg-type]
+
+
+def test_processes_that_create_the_same_file_share_it(path: Path) -> None:
+    writers = [child("batches", path, name, 3) for name in "abcd"]
+    for writer in writers:
+        writer.communicate()
+        assert writer.returncode == 0
+    with Database.open(path, CONFIG) as database:
+        assert database.info().counts == {"": 120}
+        everything(database)
+
+
+def test_a_file_system_without_shared_memory_gets_a_rollback_journal(path: Path) -> None:
+    class NoSharedMemory(sqlite3.Connection):
+        def execute(self, sql: str, *parameters: object) -> sqlite3.Cursor:  # type: ignore[override]
+            if sql == "PRAGMA journal_mode = WAL":
+                error = sqlite3.OperationalError("locking protocol")
+                error.sqlite_errorcode = sqlite3.SQLITE_PROTOCOL
+                raise error
+            return super().execute(sql, *parameters)
+
+    path.parent.mkdir()
+    file = IndexFile(path, busy_timeout=1)
+    file.close()
+    file.connection = sqlite3.connect(path, isolation_level=None, factory=NoSharedMemory)
+    file._set_up(IndexConfig(2), no_checkpoint)
+    with Database(file) as database:
+        database.upsert("", numbered(3))
+        assert file.connection.execute("PRAGMA journal_mode").fetchone() == ("delete",)
+    with Database.open(path) as database:
+        assert database.info().total == 3
 
 
 def test_who_cannot_write_in_time_is_told(dense: Database, opened: Callable[..., Database]) -> None:
