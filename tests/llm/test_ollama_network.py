@@ -6,6 +6,7 @@ import asyncio
 import base64
 import ssl
 from collections.abc import AsyncIterator
+from pathlib import Path
 
 import pytest
 
@@ -93,6 +94,21 @@ async def test_a_proxy_that_cannot_be_used_is_an_error_with_a_hint(
     availability = await make("http://ollama.invalid.example").check()
     assert not availability.ok
     assert "NO_PROXY" in availability.hint
+
+
+@pytest.mark.parametrize(
+    "host", ["http://ollama.invalid.example", "https://ollama.invalid.example", "https://127.0.0.1:1"]
+)
+@pytest.mark.parametrize("content", [None, "not a certificate"])
+async def test_certificates_that_cannot_be_read_are_an_error_with_a_hint(
+    make: Make, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, host: str, content: str | None
+) -> None:
+    if content is not None:
+        (tmp_path / "certificates.pem").write_text(content)
+    monkeypatch.setenv("SSL_CERT_FILE", str(tmp_path / "certificates.pem"))
+    availability = await make(host).check()
+    assert not availability.ok
+    assert "SSL_CERT_FILE" in availability.hint
 
 
 async def test_an_unusable_proxy_is_no_matter_for_loopback(

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from urllib.parse import unquote_to_bytes
 
 from tui.core.errors import AnswererUnavailable, SettingsError
+from tui.core.text import shorten
 from tui.llm.ollama_host import OllamaHost
 
 if TYPE_CHECKING:
@@ -58,7 +59,8 @@ def open_session(host: OllamaHost, api_key: Secret | None, timeouts: Timeouts) -
     """Builds the session; slow the first time, because it imports httpx. Call it off the event loop.
 
     Proxy variables count only for hosts beyond the local network: a proxy must never see loopback traffic, and httpx
-    itself knows no exception for it. Raises `AnswererUnavailable` when they name a proxy that httpx cannot use.
+    itself knows no exception for it. Raises `AnswererUnavailable` when they name a proxy that httpx cannot use, or
+    certificates that cannot be read.
     """
     import httpx
 
@@ -78,6 +80,11 @@ def open_session(host: OllamaHost, api_key: Secret | None, timeouts: Timeouts) -
             },
             auth=_signing(host, api_key),
         )
+    except OSError as error:
+        raise AnswererUnavailable(
+            f"The trusted certificates cannot be read: {shorten(error.strerror or str(error))}.",
+            hint="Check SSL_CERT_FILE and SSL_CERT_DIR, or unset them to use the usual certificates.",
+        ) from error
     except (ImportError, ValueError, httpx.InvalidURL) as error:
         raise AnswererUnavailable(
             "The proxy that the environment names for Ollama cannot be used.",
