@@ -1,10 +1,12 @@
 from __future__ import annotations
 
+import json
 import logging
 import stat
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote
 
 import pytest
 
@@ -73,6 +75,13 @@ def test_secrets_never_reach_the_file(start: Start, tmp_path: Path, message: str
     assert "<redacted>" in text
     assert TOKEN not in text
     assert "other-token" not in text
+
+
+@pytest.mark.parametrize("escape", [repr, json.dumps, quote])
+def test_a_secret_is_redacted_however_it_is_escaped(start: Start, tmp_path: Path, escape: Callable[[str], str]) -> None:
+    start(secrets=[Secret("""a'b"c\\d""")])
+    logger.error("%s", escape("""a'b"c\\d"""))
+    assert "<redacted>" in written(tmp_path)
 
 
 def test_secrets_in_tracebacks_are_redacted(start: Start, tmp_path: Path) -> None:

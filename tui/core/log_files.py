@@ -38,10 +38,12 @@ class SafeFormatter(logging.Formatter):
 
     def hide(self, secret: Secret) -> None:
         """Redacts `secret` from now on, also where it is escaped as in a repr, JSON or an address."""
+        import json
         from urllib.parse import quote
 
         plain = secret.reveal()
-        forms = {plain, clean(plain), quote(plain, safe=""), quote(plain), repr(plain)[1:-1]} - {""}
+        escaped = (repr(plain)[1:-1], json.dumps(plain)[1:-1], quote(plain, safe=""), quote(plain))
+        forms = {plain, clean(plain), *escaped} - {""}
         # Longer ones first, so that no secret leaves the rest of a longer one behind.
         self._hidden = sorted({*self._hidden, *forms}, key=len, reverse=True)
 
