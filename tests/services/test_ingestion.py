@@ -68,6 +68,16 @@ async def test_a_plan_sorts_every_row_by_its_fate(service: IngestService, index:
     assert plan.source == str(foods)
 
 
+@pytest.mark.parametrize("id", ["x" * 200, "two  blanks", " at the ends "])
+async def test_the_record_of_a_refused_row_is_no_orphan_whatever_its_id(
+    service: IngestService, foods: Path, id: str
+) -> None:
+    write_foods(foods, [{"id": id, "text": "A good soup."}])
+    await finish(service.upsert())
+    write_foods(foods, [{"id": id, "text": ""}])
+    assert (await service.plan()).orphaned == ()
+
+
 async def test_a_plan_changes_nothing(service: IngestService, index: EmbeddedIndex, tmp_path: Path) -> None:
     plan = await service.plan()
     assert len(plan.new) == 25

@@ -13,6 +13,7 @@ import math
 import re
 import shlex
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -322,7 +323,12 @@ def _refuse_oversize(food: Food) -> None:
 
 
 def _shown_id(row: Any) -> str:
-    value = row.get("id") if isinstance(row, dict) else None
+    """Returns the row's id whole when it is a good one, as plans compare it with those in the index; else quoted."""
+    if not isinstance(row, dict):
+        return ""
+    with suppress(_Refused):
+        return _id(row)
+    value = row.get("id")
     return shorten(str(value)) if isinstance(value, str | int | float) and not isinstance(value, bool) else ""
 
 
