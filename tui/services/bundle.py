@@ -31,5 +31,7 @@ class Services:
 
     async def aclose(self) -> None:
         """Closes the answerer and the index; what is under way must have been cancelled before."""
-        await self.answerer.aclose()
-        await self.index.aclose()
+        try:
+            await self.answerer.aclose()
+        finally:
+            await self.index.aclose()
