@@ -338,6 +338,15 @@ async def test_exporting_a_missing_index_yields_nothing(index: EmbeddedIndex) ->
     assert [page async for page in index.export_pages()] == []
 
 
+async def test_a_place_that_cannot_be_looked_at_is_an_error_with_a_hint(tmp_path: Path) -> None:
+    index = open_index(tmp_path / ("x" * 300) / "index.db")
+    with pytest.raises(IndexUnavailable) as raised:
+        await index.info()
+    assert raised.value.hint
+    assert [finding.severity for finding in await index.diagnose()][1] == "error"
+    await index.aclose()
+
+
 # First fill
 
 
@@ -354,6 +363,14 @@ async def test_a_new_index_needs_a_first_fill_until_it_is_finished(index: Embedd
     assert not await index.fill([Record("late", "too late")])
     assert len(await ids(index)) == 40
     await again.aclose()
+
+
+@pytest.mark.parametrize("filter", ["  ", "region ="])
+async def test_a_delete_that_cannot_be_understood_ends_no_first_fill(index: EmbeddedIndex, filter: str) -> None:
+    await index.begin_first_fill()
+    with pytest.raises(FilterSyntaxError):
+        await index.delete(filter=filter)
+    assert await index.needs_first_fill()
 
 
 @pytest.mark.parametrize("begun", [False, True])

@@ -134,7 +134,7 @@ async def test_an_export_replaces_an_older_one_only(service: TransferService, tm
 
 
 async def test_an_export_into_nowhere_says_so(service: TransferService, tmp_path: Path) -> None:
-    for target in (tmp_path / "no" / "such" / "one.jsonl", tmp_path):
+    for target in (tmp_path / "no" / "such" / "one.jsonl", tmp_path, tmp_path / ("x" * 300)):
         with pytest.raises(StorageFull):
             await finish(service.export(target))
 

@@ -18,16 +18,16 @@ _LOW_SPACE = 200 * 1024 * 1024
 def examine(path: Path, info: Callable[[], IndexInfo], check_model: Callable[[], None]) -> list[Finding]:
     """Checks folder, file, schema, records, model and free space. Raises nothing that a person can mend.
 
-    `info` opens the file, `check_model` raises when it was embedded by another model.
+    `info` opens the file where there is one, `check_model` raises when it was embedded by another model.
     """
     findings = [_folder(path)]
-    if not path.exists():
-        message = f"There is no index file yet; {_name(path)} is made by the first question or upsert."
-        return [*findings, Finding("index file", "ok", message), _space(path)]
     try:
         held = info()
     except RagfoodError as error:
         return [*findings, _fault("index file", error), _space(path)]
+    if not path.exists():
+        message = f"There is no index file yet; {_name(path)} is made by the first question or upsert."
+        return [*findings, Finding("index file", "ok", message), _space(path)]
     findings.append(
         Finding(
             "index file", "ok", f"{_name(path)} opens: {held.size / 2**20:.1f} MB, schema as this version writes it."
@@ -78,7 +78,7 @@ def _space(path: Path) -> Finding:
 
 
 def _existing_folder(path: Path) -> Path:
-    return next((folder for folder in path.parents if folder.exists()), path.parent)
+    return next((folder for folder in path.parents if os.path.exists(folder)), path.parent)  # noqa: PTH110
 
 
 def _fault(check: str, error: RagfoodError) -> Finding:

@@ -246,7 +246,7 @@ class EmbeddedStore:
 
     def _existing(self) -> Database | None:
         """Returns the open database, or None while there is none, as when its making was interrupted."""
-        if self._opened is None and self.path.exists():
+        if self._opened is None:
             with suppress(IndexMissing):
                 self._opened = self._open(None)
         return self._opened

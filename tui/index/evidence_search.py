@@ -113,8 +113,8 @@ def _judged_text(record: Record) -> str:
 
 
 def check_filter(filter: str) -> None:
-    """Raises `FilterSyntaxError` where no record is there to be filtered."""
+    """Raises `FilterSyntaxError` where no record is there to be filtered. An empty text is no filter."""
     from tui.engine.filters import parse
 
-    if filter.strip():
+    if filter:
         parse(filter)

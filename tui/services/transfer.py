@@ -16,7 +16,7 @@ from urllib.parse import quote, unquote
 from tui.core.checkpoints import Checkpoint, no_checkpoint
 from tui.core.errors import IndexChanged, StorageFull, TransferFileError
 from tui.core.events import Progress, TransferEvent, Transferred
-from tui.core.files import is_temporary, remove_stale, write_atomically
+from tui.core.files import is_temporary, remove_stale, storage_error, write_atomically
 from tui.core.paths import Paths, ensure_directory
 from tui.core.text import shorten
 from tui.services.threads import finish_in_thread
@@ -261,7 +261,11 @@ def _refuse_foreign(path: Path) -> None:
     """Keeps an export from replacing a file that is not an export, such as the foods themselves."""
     from tui.services.export_format import KIND
 
-    if not path.is_file() or path.stat().st_size == 0:
+    try:
+        taken = path.is_file() and path.stat().st_size > 0
+    except OSError as error:
+        raise storage_error(path, error) from error
+    if not taken:
         return
     with _opened(path) as file:
         if not file.read(256).startswith(b'{"kind":"%b"' % KIND.encode()):
