@@ -13,7 +13,6 @@ from __future__ import annotations
 import argparse
 import asyncio
 import json
-import os
 import sqlite3
 import statistics
 import tempfile
@@ -21,8 +20,6 @@ import time
 from collections.abc import Callable
 from contextlib import aclosing
 from pathlib import Path
-
-os.environ["OPENBLAS_NUM_THREADS"] = "1"
 
 import numpy as np
 
