@@ -1,6 +1,6 @@
 """The embedded engine beside ChromaDB, with the same vectors, each in processes of its own.
 
-    python benchmarks/engine_vs_chroma.py [--sizes 100 10000 100000] [--noise 0.7] [--chroma-python PATH]
+    python -m benchmarks.engine_vs_chroma [--sizes 100 10000 100000] [--noise 0.7] [--chroma-python PATH]
 
 Vectors are clustered (500 centres, 256 dimensions, cosine), with a metadata row and a text each; queries lie near data
 points. One process writes them in batches of 1,000, a second opens the files and asks. A ratio above 1 means that the

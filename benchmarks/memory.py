@@ -1,6 +1,6 @@
 """What ragfood costs in memory, beside an empty Textual app in the same run.
 
-    python benchmarks/memory.py [--records 10000]
+    python -m benchmarks.memory [--records 10000]
 
 Runs both under a pseudo-terminal of 120x40 and reads their resident memory (RSS) from /proc: the empty app after its
 first paint, ragfood after an answered question. Also prints the peak of `ragfood ask`. Linux only.

@@ -1,6 +1,6 @@
 """Text in, hits out: what the embedded index adds to the bare parts it could have been made of.
 
-    python benchmarks/text_queries.py [--records 10000]
+    python -m benchmarks.text_queries [--records 10000]
 
 One run, one process, one thread of arithmetic. The embedded index (embedding, both rankings, fusion, evidence, records
 with metadata) against the bare parts on the same texts and questions: a numpy product with the ready vector of the

@@ -30,7 +30,7 @@ _SAFE_LENGTHS = (1e-15, 1e15)
 """Vector lengths whose squares and products fit float32 comfortably; others are always scored exactly."""
 
 _GATHER_SHARE = 8
-"""Below one row in so many, picking rows out beats ranking all (measured 2026-08, 256 dimensions)."""
+"""Below one row in so many, picking rows out beats ranking all (measured 2026-11, 256 dimensions)."""
 
 _FIRST_LOOK = 64
 """Most promising rows that are ranked first, to learn what the k-th best amounts to."""

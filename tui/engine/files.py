@@ -20,7 +20,7 @@ WAL_LIMIT = 8 * 1024 * 1024
 """Bytes to which the write-ahead log is cut after a checkpoint."""
 
 PAGE_SIZE = 8192
-"""Bytes of a database page. Measured 2026-08: bulk writes gain 15 % over 4,096, larger pages gain no more."""
+"""Bytes of a database page. Measured 2026-11: bulk writes gain 15 % over 4,096, larger pages gain no more."""
 
 _WAL_RETRY_SECONDS = 0.01
 
@@ -29,7 +29,7 @@ class IndexFile:
     """One connection to an index file.
 
     Writing is done in WAL mode with `synchronous=FULL`: readers never wait, a killed process loses nothing committed,
-    and neither does a power cut (the sync costs about a millisecond a batch, measured 2026-08). Where the file system
+    and neither does a power cut (the sync costs about a millisecond a batch, measured 2026-11). Where the file system
     has no shared memory for the log (some network drives), SQLite's rollback journal takes its place, as durable.
     """
 

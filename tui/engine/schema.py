@@ -23,7 +23,7 @@ SLOT_BITS = 32
 """Bits of a key that hold the slot or block; the rest is the namespace's id."""
 
 BLOCK_BYTES = 64 * 1024
-"""Aimed size of a block of vectors. Measured 2026-08: 64 to 256 KiB load equally fast, and smaller wastes less."""
+"""Aimed size of a block of vectors. Measured 2026-11: 64 to 256 KiB load equally fast, and smaller wastes less."""
 
 BLOCK_MIN_ROWS = 8
 BLOCK_MAX_ROWS = 1024

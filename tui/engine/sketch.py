@@ -11,7 +11,7 @@ fit 16 bits are safe: sketch and rest of a unit vector have length 1 together, s
 two scales (Cauchy and Schwarz).
 
 The effort adapts to the query, to the filter and to `k`. Data without preferred directions gives no sketch, and is
-searched exactly. Recall@10 measured 2026-08 with 100,000 vectors of 256 dimensions: 0.995 to 1.0 for clusters narrow
+searched exactly. Recall@10 measured 2026-11 with 100,000 vectors of 256 dimensions: 0.995 to 1.0 for clusters narrow
 and wide, and for static embeddings of real text with short questions.
 """
 
@@ -40,7 +40,7 @@ _SEED = 20_260_822
 
 _PICK_COST = 10.0
 """What a row left for exact scoring counts beside its share of reading all rows in order. Three would be its price
-(measured 2026-08); the rest is caution, because real queries are further off than the rows that stand in for them."""
+(measured 2026-11); the rest is caution, because real queries are further off than the rows that stand in for them."""
 
 WORTH = 0.9
 """A sketch may cost this share of the exact search at most."""
