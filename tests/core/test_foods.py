@@ -10,13 +10,14 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from tests.hostile import HOSTILE, forbidden_in
 from tui.core.errors import FoodsFileError
 from tui.core.foods import (
     FoodsFile,
+    _items,
     bundled_foods_path,
     content_hash,
     enriched_text,
@@ -89,6 +90,21 @@ class TestFile:
             pytest.skip("the superuser may read everything")
         with pytest.raises(FoodsFileError, match="cannot be read: Permission denied"):
             read_foods(tmp_path / "foods.json")
+
+    @given(st.text('[]{},:"1a \n\u00a0', max_size=12))
+    @example(" [ 1 ,\n[2, 3] ] ")
+    @example("[1] 2")
+    @example("[1,]")
+    def test_what_is_read_row_by_row_is_what_the_whole_document_says(self, content: str) -> None:
+        def outcome(read: Callable[[str], Any]) -> Any:
+            try:
+                return read(content)
+            except json.JSONDecodeError as error:
+                return error.args
+
+        whole = outcome(json.loads)
+        if isinstance(whole, list | tuple):
+            assert outcome(lambda text: list(_items(text))) == whole
 
     @pytest.mark.parametrize(
         ("content", "place"),

@@ -12,7 +12,7 @@ import json
 import math
 import re
 import shlex
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -47,6 +47,8 @@ _BYTE_ORDER_MARK = b"\xef\xbb\xbf"
 _UTF16_MARKS = (b"\xff\xfe", b"\xfe\xff")
 # An escape stands for a control or another character beyond ASCII; keys lose blanks at their ends and double ones.
 _NOT_PLAIN = re.compile(r'\\|" | "|  |[0-9]{19}')
+# What stands before, between and after the members of a list, with the blanks that JSON allows around it.
+_MARK = re.compile(r"[ \t\n\r]*([\[,\]])[ \t\n\r]*")
 _CANONICAL = json.JSONEncoder(sort_keys=True, separators=(",", ":"), ensure_ascii=True, allow_nan=False)
 
 
@@ -65,11 +67,10 @@ def read_foods(path: Path) -> FoodsFile:
     Of rows with equal ids the first one counts. Raises `FoodsFileError` when the file cannot be read, is not UTF-8, not
     JSON, not a list, or an empty one.
     """
-    rows = _rows(_content(path), path)
     foods: list[tuple[int, Food]] = []
     rejected: list[Rejection] = []
     first_rows: dict[str, int] = {}
-    for number, row in enumerate(rows, start=1):
+    for number, row in enumerate(_rows(_content(path), path), start=1):
         try:
             food = _food(row)
             first = first_rows.setdefault(food.id, number)
@@ -172,12 +173,16 @@ def _content(path: Path) -> str:
         ) from error
 
 
-def _rows(content: str, path: Path) -> list[Any]:
+def _rows(content: str, path: Path) -> Iterator[Any]:
+    """Yields the rows of a file's text. Raises `FoodsFileError`, for what is wrong further down after earlier rows."""
     name = _name(path)
     if not content.strip():
         raise FoodsFileError(f"{name} is empty.", hint="A foods file is a JSON list of objects with id and text.")
+    found = False
     try:
-        rows = json.loads(content, parse_constant=_refuse_constant)
+        for row in _items(content):
+            found = True
+            yield row
     except json.JSONDecodeError as error:
         raise FoodsFileError(
             f"{name} is not JSON: line {error.lineno}, column {error.colno}: {error.msg}.",
@@ -188,18 +193,34 @@ def _rows(content: str, path: Path) -> list[Any]:
             f"{name} is not JSON: {_place_of_constant(content)}: {error} is not a number in JSON.",
             hint="Leave the field out, or write null.",
         ) from error
+    except _NotList as error:
+        raise FoodsFileError(
+            f"{name} holds {error}, not a list of foods.",
+            hint='A foods file reads like: [{"id": "pho", "text": "Pho is a noodle soup."}]',
+        ) from None
     except RecursionError as error:
         raise FoodsFileError(f"{name} nests lists or objects too deeply.", hint="Flatten the nested fields.") from error
     except ValueError as error:
         raise FoodsFileError(f"{name} holds a number that is too long.", hint="Write it as text.") from error
-    if not isinstance(rows, list):
-        raise FoodsFileError(
-            f"{name} holds {_kind(rows)}, not a list of foods.",
-            hint='A foods file reads like: [{"id": "pho", "text": "Pho is a noodle soup."}]',
-        )
-    if not rows:
+    if not found:
         raise FoodsFileError(f"{name} holds an empty list.", hint="Add foods to it, each with id and text.")
-    return rows
+
+
+def _items(content: str) -> Iterator[Any]:
+    """Yields the members of a JSON list one by one: decoding a large file at once would hold up every other thread."""
+    decoder = json.JSONDecoder(parse_constant=_refuse_constant)
+    mark, position = "[", 0
+    with suppress(json.JSONDecodeError):
+        while (found := _MARK.match(content, position)) is not None and found[1] == mark:
+            item, position = decoder.raw_decode(content, found.end())
+            mark = ","
+            yield item
+        if found is not None and found[1] == "]" and mark == "," and found.end() == len(content):
+            return
+    # Anything but a plain list: the decoder knows best what it is, or what is wrong with it.
+    whole = decoder.decode(content)
+    if not isinstance(whole, list):
+        raise _NotList(_kind(whole))
 
 
 class _Refused(Exception):
@@ -208,6 +229,10 @@ class _Refused(Exception):
 
 class _NotJson(ValueError):
     """A constant that Python's parser takes, and JSON does not know."""
+
+
+class _NotList(ValueError):
+    """The document is something else; the message says what."""
 
 
 def _food(row: Any) -> Food:
