@@ -11,6 +11,7 @@ from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from tui.core.batches import batches
 from tui.core.checkpoints import Checkpoint
 from tui.core.errors import IndexChanged, IndexMismatch, IndexMissing
 from tui.core.records import Finding, Hit, IndexInfo, IndexKind, NamespaceInfo, Page, QueryMode, Record, SparseVector
@@ -100,7 +101,9 @@ class EmbeddedStore:
         Returns whether it wrote: a batch of the first fill is not wanted once the fill is over.
         """
         rows: list[Row] = []
-        for part in _slices(records):
+        for part in batches(
+            records, most=_SLICE_RECORDS, longest=_SLICE_CHARACTERS, length=lambda record: len(record.text)
+        ):
             rows += self._rows(part)
             yield
         database = self._database()
@@ -315,20 +318,6 @@ class EmbeddedStore:
 
 def _no_guard() -> None:
     """The guard of every write that may commit in any case."""
-
-
-def _slices(records: Sequence[Record]) -> Iterator[list[Record]]:
-    """Cuts records into pieces that are embedded in one step each."""
-    part: list[Record] = []
-    characters = 0
-    for record in records:
-        if part and (len(part) == _SLICE_RECORDS or characters + len(record.text) > _SLICE_CHARACTERS):
-            yield part
-            part, characters = [], 0
-        part.append(record)
-        characters += len(record.text)
-    if part:
-        yield part
 
 
 def _include(vectors: bool) -> Include:

@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from tui.core.batches import batches
 from tui.core.checkpoints import Checkpoint, no_checkpoint
 from tui.core.errors import InvalidRecord, StorageFull, VectorIndexError
 from tui.core.events import Cost, Finished, IngestEvent, Plan, Planned, Progress
@@ -140,8 +141,8 @@ class IngestService:
         shown, shown_done = started, 0
         yield Progress("upsert", 0, plan.to_write, 0.0)
         try:
-            async with contextlib.aclosing(self._write_all(prepared.foods, write, outcome)) as batches:
-                async for _ in batches:
+            async with contextlib.aclosing(self._write_all(prepared.foods, write, outcome)) as written:
+                async for _ in written:
                     now = self._clock.monotonic()
                     if now - shown >= _EVENT_SECONDS:
                         shown, shown_done = now, outcome.done
@@ -158,12 +159,12 @@ class IngestService:
 
     async def _write_all(self, foods: Sequence[Food], write: Write, outcome: _Outcome) -> AsyncGenerator[None]:
         """Writes `foods` in batches, several in flight, into `outcome`; yields after each batch, in their order."""
-        batches = _batches(foods, self._batch_records)
+        waiting = _records(foods, self._batch_records)
         pending: deque[asyncio.Task[_Outcome]] = deque()
         try:
             while True:
                 while len(pending) < self._in_flight and not outcome.stopped:
-                    batch = await asyncio.to_thread(next, batches, None)
+                    batch = await asyncio.to_thread(next, waiting, None)
                     if batch is None:
                         break
                     pending.append(asyncio.create_task(_write_batch(batch, write)))
@@ -205,19 +206,15 @@ async def _write_into(outcome: _Outcome, records: Sequence[Record], write: Write
         outcome.stopped = True
 
 
-def _batches(foods: Iterable[Food], most: int) -> Iterator[list[Record]]:
-    """Cuts foods into batches of records, by number and by length."""
-    batch: list[Record] = []
-    characters = 0
-    for food in foods:
-        length = 2 * len(food.text) + (len(str(food.extra)) if food.extra else 0)
-        if batch and (len(batch) == most or characters + length > BATCH_CHARACTERS):
-            yield batch
-            batch, characters = [], 0
-        batch.append(to_record(food))
-        characters += length
-    if batch:
-        yield batch
+def _records(foods: Iterable[Food], most: int) -> Iterator[list[Record]]:
+    """Yields the records of foods in batches."""
+    for batch in batches(foods, most=most, longest=BATCH_CHARACTERS, length=_length):
+        yield list(map(to_record, batch))
+
+
+def _length(food: Food) -> int:
+    """About how many characters a food's record has: the text comes twice in it."""
+    return 2 * len(food.text) + (len(str(food.extra)) if food.extra else 0)
 
 
 def _compare(source: FoodsFile, held: Mapping[str, str], first: int | None, most: int) -> _Prepared:

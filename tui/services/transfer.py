@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO
 from urllib.parse import quote, unquote
 
+from tui.core.batches import batches
 from tui.core.checkpoints import Checkpoint, no_checkpoint
 from tui.core.errors import IndexChanged, StorageFull, TransferFileError
 from tui.core.events import Progress, TransferEvent, Transferred
@@ -23,7 +24,7 @@ from tui.services.threads import finish_in_thread
 
 if TYPE_CHECKING:
     from tui.core.clock import Clock
-    from tui.core.records import IndexInfo, Record
+    from tui.core.records import IndexInfo
     from tui.index.base import VectorIndex
     from tui.services.export_format import ExportReader, Header
 
@@ -185,10 +186,15 @@ class TransferService:
 
     async def _write_records(self, reader: ExportReader) -> AsyncGenerator[Progress]:
         started = self._clock.monotonic()
-        batches = _batches(reader.records(), self._batch_records)
+        waiting = batches(
+            reader.records(),
+            most=self._batch_records,
+            longest=_BATCH_CHARACTERS,
+            length=lambda record: len(record.text),
+        )
         done = 0
         yield Progress("restoring", 0, reader.count, 0.0)
-        while (batch := await finish_in_thread(lambda: next(batches, None))) is not None:
+        while (batch := await finish_in_thread(lambda: next(waiting, None))) is not None:
             try:
                 await self._index.upsert(batch)
             except StorageFull as error:
@@ -206,20 +212,6 @@ class TransferService:
         remove_stale(folder, now.timestamp())
         part = quote(namespace or _DEFAULT_NAMESPACE, safe="")[:_NAME_LIMIT]
         return folder / f"{now.strftime(_STAMP)}-{self._clock.new_id()}-{part}{_SUFFIX}"
-
-
-def _batches(records: Iterator[Record], most: int) -> Iterator[list[Record]]:
-    """Cuts records into batches by number and by length of their texts."""
-    batch: list[Record] = []
-    characters = 0
-    for record in records:
-        if batch and (len(batch) == most or characters + len(record.text) > _BATCH_CHARACTERS):
-            yield batch
-            batch, characters = [], 0
-        batch.append(record)
-        characters += len(record.text)
-    if batch:
-        yield batch
 
 
 @contextlib.asynccontextmanager
