@@ -1,0 +1,371 @@
+"""An answer in Markdown that grows while it is shown.
+
+One widget draws all of it, row by row from `Page`: what is finished is parsed and wrapped once and never again, only
+the unfinished end is done anew, at most `1 / DRAW_EVERY` times a second, and only visible rows are ever drawn. A widget
+for each piece, the usual way, costs a hundred times the memory and a layout of all pieces at each step.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import ClassVar
+
+from rich.segment import Segment
+from textual import events
+from textual.geometry import Region, Size
+from textual.message import Message
+from textual.selection import Selection
+from textual.strip import Strip
+from textual.style import Style
+from textual.timer import Timer
+from textual.visual import Visual
+from textual.widget import Widget
+
+from tui.core.text import clean
+from tui.widgets.markdown_code import CodeBlock, highlight
+from tui.widgets.markdown_lines import Part
+from tui.widgets.markdown_marks import BLOCK, MARKS
+from tui.widgets.markdown_page import Page
+
+DRAW_EVERY = 0.04
+"""Seconds between two looks at what arrived: 25 a second look fluent and leave the loop free for keys."""
+CATCH_UP_EVERY = 0.015
+"""The same while there is more than one step's worth waiting."""
+STEP = 4_000
+"""Characters read in one step: a few milliseconds of work."""
+KEPT_ROWS = 400
+"""Drawn rows that are remembered for scrolling."""
+
+
+class StreamedMarkdown(Widget):
+    """Markdown that is appended to.
+
+    Nothing in the text is obeyed: HTML and Textual's markup are shown as they are, links show their addresses and open
+    nothing. ``[n]`` is a citation when there is a source of that number, and flagged otherwise; a click on one posts
+    `CitationSelected`. What a citation is is known from the parsed text only, so no text can forge one that does more.
+    """
+
+    ALLOW_MAXIMIZE = False
+    COMPONENT_CLASSES: ClassVar[set[str]] = {f"markdown--{mark}" for mark in MARKS}
+
+    DEFAULT_CSS = """
+    StreamedMarkdown {
+        height: auto;
+        width: 1fr;
+        & > .markdown--emphasis { text-style: italic; }
+        & > .markdown--strong { text-style: bold; }
+        & > .markdown--strike { text-style: strike; }
+        & > .markdown--code { color: $text-accent; background: $foreground 8%; }
+        & > .markdown--link { color: $text-primary; text-style: underline; }
+        & > .markdown--address { color: $foreground 60%; text-style: not underline; }
+        & > .markdown--citation { color: $text-secondary; text-style: bold; }
+        & > .markdown--unknown { color: $text-warning; text-style: bold reverse; }
+        & > .markdown--heading { color: $text-primary; text-style: bold; }
+        & > .markdown--title { text-style: bold underline; }
+        & > .markdown--marker { color: $text-secondary; text-style: bold; }
+        & > .markdown--bar { color: $foreground 60%; }
+        & > .markdown--quoted { text-style: italic; }
+        & > .markdown--rule { color: $foreground 60%; }
+        & > .markdown--block { background: $foreground 6%; }
+        & > .markdown--label { color: $foreground 60%; text-style: italic; }
+        & > .markdown--cell-head { text-style: bold; }
+        & > .markdown--keyword { color: $text-accent; text-style: bold; }
+        & > .markdown--name { color: $text-primary; }
+        & > .markdown--string { color: $text-success; }
+        & > .markdown--number { color: $text-warning; }
+        & > .markdown--comment { color: $foreground 60%; text-style: italic; }
+    }
+    """
+
+    class CitationSelected(Message):
+        """A citation of a known source was chosen."""
+
+        def __init__(self, widget: StreamedMarkdown, number: int) -> None:
+            super().__init__()
+            self.widget = widget
+            self.number = number
+
+        @property
+        def control(self) -> StreamedMarkdown:
+            """The answer that the citation stands in."""
+            return self.widget
+
+    class Settled(Message):
+        """Everything that was appended before `finish` is on the screen in its final form."""
+
+        def __init__(self, widget: StreamedMarkdown) -> None:
+            super().__init__()
+            self.widget = widget
+
+        @property
+        def control(self) -> StreamedMarkdown:
+            """The answer."""
+            return self.widget
+
+    def __init__(
+        self,
+        text: str = "",
+        citations: int = 0,
+        *,
+        name: str | None = None,
+        id: str | None = None,
+        classes: str | None = None,
+    ) -> None:
+        """Begins with `text`, which is drawn in steps once the widget is mounted; `citations` sources are known."""
+        super().__init__(name=name, id=id, classes=classes)
+        self._citations = citations
+        self._arrived: list[str] = []
+        self._finished = False
+        self._timer: Timer | None = None
+        self._drawn_rows = 0
+        self._styles_of: dict[tuple[int, int], Style] = {}
+        self._begin_again()
+        if text:
+            self.append(text)
+
+    # -- what is shown
+
+    @property
+    def source(self) -> str:
+        """The exact text as it was appended."""
+        if len(self._arrived) > 1:
+            self._arrived[:] = ["".join(self._arrived)]
+        return self._arrived[0] if self._arrived else ""
+
+    @property
+    def plain(self) -> str:
+        """The words as they are shown, without what is still waiting to be drawn."""
+        return self._page.text
+
+    @property
+    def settled(self) -> bool:
+        """Whether everything appended so far is shown, and in its final form if `finish` was called."""
+        waiting = self._waiting or self._waiting_text or self._jobs
+        return not waiting and (self._ended or not self._finished)
+
+    @property
+    def citations(self) -> int:
+        """How many sources are known."""
+        return self._citations
+
+    # -- growing
+
+    def append(self, text: str) -> None:
+        """Adds text at the end; cheap, as it is read and drawn within `DRAW_EVERY` seconds."""
+        if not text:
+            return
+        self._arrived.append(text)
+        self._wait(text)
+        self._finished = False
+        self._schedule(DRAW_EVERY)
+
+    def finish(self) -> None:
+        """Says that the text is complete: what is left is drawn, nothing that was drawn before is touched."""
+        if self._finished:
+            return
+        self._finished = True
+        if self.is_attached:
+            self._stop_timer()
+            self._step()
+
+    def replace(self, text: str) -> None:
+        """Shows `text` instead of everything that came so far; `finish` holds for it if it was called."""
+        self._arrived[:] = [text] if text else []
+        self._read_again()
+
+    def set_citations(self, citations: int) -> None:
+        """Says how many sources are known; what was already shown is read again if that changes anything."""
+        if citations == self._citations:
+            return
+        self._citations = citations
+        self._read_again()
+
+    def _begin_again(self) -> None:
+        self._page = Page(self._citations)
+        self._jobs: list[tuple[CodeBlock, Iterator[None]]] = []
+        self._waiting: list[str] = []
+        self._waiting_text = ""
+        self._after_return = False
+        self._ended = False
+
+    def _read_again(self) -> None:
+        width = self._page.width
+        self._begin_again()
+        self._page.set_width(width)
+        if self._arrived:
+            self._wait(self.source)
+        if self.is_attached:
+            self._stop_timer()
+            self.refresh(layout=True)
+            self._step()
+
+    def _wait(self, text: str) -> None:
+        """Puts `text` in line, with every kind of line end as one newline, also where a chunk's end cuts CR LF."""
+        if self._after_return and text.startswith("\n"):
+            text = text[1:]
+            self._after_return = False
+        if text:
+            self._after_return = text.endswith("\r")
+            self._waiting.append(clean(text))
+
+    # -- drawing
+
+    def on_mount(self) -> None:
+        """Begins to draw what the widget was made with."""
+        if self._waiting or self._finished:
+            self._step()
+
+    def _schedule(self, seconds: float) -> None:
+        if self._timer is None and self.is_attached:
+            self._timer = self.set_timer(seconds, self._timed_step, name="markdown")
+
+    def _stop_timer(self) -> None:
+        if self._timer is not None:
+            self._timer.stop()
+            self._timer = None
+
+    def _timed_step(self) -> None:
+        self._timer = None
+        self._step()
+
+    def _step(self) -> None:
+        """Reads at most `STEP` characters, or colours a bit of code, and says when to go on."""
+        if self._waiting:
+            self._waiting_text += "".join(self._waiting)
+            self._waiting.clear()
+        text, self._waiting_text = self._waiting_text[:STEP], self._waiting_text[STEP:]
+        ends = self._finished and not self._waiting_text and not self._ended
+        if text or ends:
+            self._read(text, ends=ends)
+        elif self._jobs:
+            self._colour()
+        if self._waiting_text or self._jobs or (self._finished and not self._ended):
+            self._schedule(CATCH_UP_EVERY)
+        elif self._ended:
+            self.post_message(self.Settled(self))
+
+    def _read(self, text: str, *, ends: bool) -> None:
+        page = self._page
+        rows = page.rows
+        if self._ended:
+            self._ended = False
+        changed = page.read(text, ends=ends)
+        self._ended = ends
+        self._jobs += [(block, highlight(block)) for block in page.code]
+        page.code.clear()
+        if page.rows != rows or not page.width:
+            self.refresh(layout=True)
+        else:
+            self._refresh_rows(changed, page.rows)
+
+    def _colour(self) -> None:
+        block, job = self._jobs[0]
+        if next(job, self) is self:
+            del self._jobs[0]
+            last = block.first + len(block.lines) - 1
+            self._refresh_rows(self._page.first_row(block.first), self._page.first_row(last) + KEPT_ROWS)
+
+    def _refresh_rows(self, start: int, end: int) -> None:
+        end = min(end, self._page.rows)
+        if end > start:
+            self.refresh(Region(0, start, self.size.width, end - start))
+
+    # -- what Textual asks for
+
+    def get_content_width(self, container: Size, viewport: Size) -> int:
+        """Takes the width there is."""
+        return container.width
+
+    def get_content_height(self, container: Size, viewport: Size, width: int) -> int:
+        """Returns the number of rows at `width`, wrapping anew only when that has changed."""
+        if not width:
+            return 0
+        self._page.set_width(width)
+        return self._page.rows
+
+    def render_lines(self, crop: Region) -> list[Strip]:
+        """Draws the rows in `crop`, and forgets those drawn long ago."""
+        self._drawn_rows += crop.height
+        if self._drawn_rows > KEPT_ROWS + crop.height:
+            self._styles_cache.clear()
+            self._drawn_rows = crop.height
+        return super().render_lines(crop)
+
+    def render_line(self, y: int) -> Strip:
+        """Draws one row."""
+        width = self.content_size.width
+        page = self._page
+        if not page.width or not 0 <= y < page.rows:
+            return Strip.blank(width, self.visual_style.rich_style)
+        line, base, parts = page.row(y)
+        selection = self.text_selection
+        span = selection.get_span(line) if selection is not None else None
+        if span is not None:
+            parts = _cut(parts, *span)
+        segments = []
+        for part in parts:
+            style = self._style(base | part.marks, part.citation)
+            if span is not None and span[0] <= part.offset and (span[1] < 0 or part.offset < span[1]):
+                style += self._selection_style
+            segments.append(Segment(part.text, style.rich_style_with_offset(part.offset, line)))
+        strip = Strip(segments)
+        rest = width - strip.cell_length
+        if rest > 0:
+            end = parts[-1].offset + len(parts[-1].text) if parts else 0
+            fill = self._style(base & BLOCK, 0).rich_style_with_offset(end, line)
+            return Strip([*segments, Segment(" " * rest, fill)], width)
+        return strip.crop(0, width)
+
+    def _style(self, marks: int, citation: int) -> Style:
+        """Returns the style of a combination of marks, as the theme has it now."""
+        style = self._styles_of.get((marks, citation))
+        if style is None:
+            style = self.visual_style
+            for place, mark in enumerate(MARKS):
+                if marks >> place & 1:
+                    style += self.get_visual_style(f"markdown--{mark}", partial=True)
+            if citation:
+                style += Style.from_meta({"citation": citation})
+            self._styles_of[marks, citation] = style
+        return style
+
+    @property
+    def _selection_style(self) -> Style:
+        return Style.from_styles(self.screen.get_component_styles("screen--selection"))
+
+    def notify_style_update(self) -> None:
+        """Forgets the looks of another theme."""
+        self._styles_of.clear()
+        super().notify_style_update()
+
+    def render(self) -> Visual | str:
+        """Returns the plain text; drawing goes by rows."""
+        return ""
+
+    def get_selection(self, selection: Selection) -> tuple[str, str] | None:
+        """Returns the selected text as it is shown, without wrapping."""
+        return self._page.selected(selection), "\n"
+
+    def on_click(self, event: events.Click) -> None:
+        """Chooses the citation under the pointer, if there is one."""
+        number = event.style.meta.get("citation")
+        if isinstance(number, int) and 0 < number <= self._citations:
+            event.stop()
+            self.post_message(self.CitationSelected(self, number))
+
+    def on_hide(self) -> None:
+        """Forgets drawn rows that nobody sees."""
+        self._styles_cache.clear()
+        self._drawn_rows = 0
+
+
+def _cut(parts: list[Part], start: int, end: int) -> list[Part]:
+    """Cuts parts at both ends of a selection."""
+    found: list[Part] = []
+    for part in parts:
+        places = sorted({place - part.offset for place in (start, end) if 0 < place - part.offset < len(part.text)})
+        position = 0
+        for place in (*places, len(part.text)):
+            found.append(part._replace(text=part.text[position:place], offset=part.offset + position))
+            position = place
+    return found
