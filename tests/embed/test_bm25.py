@@ -7,8 +7,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.hostile import HOSTILE
+from tui.core.limits import MAX_SPARSE_VALUES
 from tui.core.records import SparseVector
-from tui.embed.bm25 import MAX_NONZERO, Bm25Embedder, term_index
+from tui.embed.bm25 import Bm25Embedder, term_index
 from tui.embed.words import stem
 
 EMBEDDER = Bm25Embedder()
@@ -50,9 +51,9 @@ class TestADocument:
         assert EMBEDDER.embed_documents(["", "the and of", "🍜 !?"]) == [SparseVector([], [])] * 3
 
     def test_keeps_its_most_frequent_terms_when_there_are_too_many(self) -> None:
-        rare = [f"rare{number}" for number in range(MAX_NONZERO + 500)]
+        rare = [f"rare{number}" for number in range(MAX_SPARSE_VALUES + 500)]
         [vector] = EMBEDDER.embed_documents([" ".join([*rare, "pho", "pho", "soup", "soup"])])
-        assert len(vector.indices) == MAX_NONZERO
+        assert len(vector.indices) == MAX_SPARSE_VALUES
         assert {coordinate("pho"), coordinate("soup")} <= set(vector.indices)
 
     @given(st.lists(st.sampled_from(["soup", "noodle", "pho", "the", "é", "🍜", "拉面"]) | st.text(max_size=8)))
@@ -86,9 +87,9 @@ class TestAQuery:
         assert EMBEDDER.embed_query("what is it?") == SparseVector([], [])
 
     def test_keeps_the_first_terms_when_there_are_too_many(self) -> None:
-        words = [f"food{number}" for number in range(MAX_NONZERO + 500)]
+        words = [f"food{number}" for number in range(MAX_SPARSE_VALUES + 500)]
         vector = EMBEDDER.embed_query(" ".join(words))
-        assert list(vector.indices) == sorted(map(coordinate, words[:MAX_NONZERO]))
+        assert list(vector.indices) == sorted(map(coordinate, words[:MAX_SPARSE_VALUES]))
 
     def test_finds_by_inner_product_what_shares_words(self) -> None:
         query = weights_of(EMBEDDER.embed_query("noodle soup"))

@@ -12,7 +12,8 @@ from hypothesis import strategies as st
 
 from tests.embed.embed_parts import builtin, evidence, frequencies_of, nothing_known, relevance
 from tests.hostile import HOSTILE
-from tui.embed.bm25 import MAX_NONZERO, term_index
+from tui.core.limits import MAX_SPARSE_VALUES
+from tui.embed.bm25 import term_index
 from tui.embed.calibration import CURVE, GATE, SIMILARITY_SHARE, WEIGHT_OF_ABSENT, WEIGHT_OF_BEYOND, WEIGHT_OF_PLAIN
 from tui.embed.evidence import Evidence
 from tui.embed.lexicon import INSIDE, SAME, Lexicon, food_lexicon
@@ -181,7 +182,7 @@ class TestWidening:
     def test_is_bounded(self) -> None:
         areas = "asia africa europe oceania north america south america vegetables fruit meat fish dessert soup"
         vector = relevance().widen(areas + " " + " ".join(f"food{number}" for number in range(500)))
-        assert len(vector.indices) <= MAX_NONZERO
+        assert len(vector.indices) <= MAX_SPARSE_VALUES
         assert max(vector.values) == 1.0
 
 

@@ -20,14 +20,9 @@ from typing import Any
 
 from tui.core.errors import FoodsFileError
 from tui.core.events import Rejection
+from tui.core.limits import MAX_DATA_BYTES, MAX_METADATA_BYTES
 from tui.core.records import Food, Record
 from tui.core.text import clean, clean_json, clean_line, shorten
-
-MAX_DATA_BYTES = 1024 * 1024
-"""What Upstash takes as the text of one record, in UTF-8 (upstash.com/pricing/vector, 2026-08-21: 1 MB)."""
-
-MAX_METADATA_BYTES = 48 * 1024
-"""What Upstash takes as the metadata of one record, as JSON (upstash.com/pricing/vector, 2026-08-21: 48 KB)."""
 
 MAX_ID_CHARACTERS = 512
 """Ours: Upstash documents no limit, and an id is a key that people type and read."""

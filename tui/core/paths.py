@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from tui.core.errors import ConfigurationError
+from tui.core.files import NO_SPACE
 from tui.core.text import shorten
 
 HOME_VARIABLE = "RAGFOOD_HOME"
@@ -121,7 +122,7 @@ def _unusable(directory: Path, error: OSError | ValueError) -> ConfigurationErro
             f"The folder {name} cannot be made, because a file is in its place.",
             hint=f"Move that file away, or set {HOME_VARIABLE} to another folder.",
         )
-    if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT):
+    if isinstance(error, OSError) and error.errno in NO_SPACE:
         return ConfigurationError(
             f"The folder {name} cannot be made, because the disk is full.",
             hint=f"Free some space, or set {HOME_VARIABLE} to a folder on another disk.",

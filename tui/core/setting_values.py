@@ -18,7 +18,7 @@ from tui.core.secret import Secret
 from tui.core.text import clean_line
 
 MAX_TOP_K = 1000
-"""The most that Upstash returns for one query (upstash.com/docs/vector, 2026-08-21); the engine keeps to it."""
+"""The most that Upstash returns for one query (public/faq/vector.json of upstash.com, 2026-08-21)."""
 
 _MAX_NAMESPACE = 256
 _SECONDS = {"s": 1, "m": 60, "h": 3600}

@@ -12,6 +12,7 @@ from collections.abc import Sequence
 from functools import lru_cache
 from itertools import islice
 
+from tui.core.limits import MAX_SPARSE_VALUES
 from tui.core.records import SparseVector
 from tui.embed.words import FUNCTION_WORDS, STOP_WORDS, split_words, stem
 
@@ -19,9 +20,6 @@ from tui.embed.words import FUNCTION_WORDS, STOP_WORDS, split_words, stem
 K1 = 1.2
 B = 0.75
 AVERAGE_LENGTH = 32.0
-
-MAX_NONZERO = 1000
-"""Upstash's limit of non-zero values in a sparse vector (same source)."""
 
 
 @lru_cache(maxsize=65_536)
@@ -46,14 +44,14 @@ class Bm25Embedder:
         return [self._document(text) for text in texts]
 
     def embed_query(self, text: str) -> SparseVector:
-        """Returns weight 1 for each distinct term, the first `MAX_NONZERO` of them.
+        """Returns weight 1 for each distinct term, the first `MAX_SPARSE_VALUES` of them.
 
         Words that only wrap a question are left out, unless nothing else is there.
         """
         words = split_words(text)
         topical = [word for word in words if word not in STOP_WORDS] or [w for w in words if w not in FUNCTION_WORDS]
         distinct = dict.fromkeys(term_index(stem(word)) for word in topical)
-        indices = sorted(islice(distinct, MAX_NONZERO))
+        indices = sorted(islice(distinct, MAX_SPARSE_VALUES))
         return SparseVector(indices, [1.0] * len(indices))
 
     def _document(self, text: str) -> SparseVector:
@@ -61,7 +59,7 @@ class Bm25Embedder:
         counts = Counter(map(_document_index, split_words(text)))
         counts.pop(-1, None)
         length = counts.total()
-        kept = counts.most_common(MAX_NONZERO) if len(counts) > MAX_NONZERO else counts.items()
+        kept = counts.most_common(MAX_SPARSE_VALUES) if len(counts) > MAX_SPARSE_VALUES else counts.items()
         normaliser = K1 * (1 - B + B * length / AVERAGE_LENGTH)
         weights = sorted((index, count * (K1 + 1) / (count + normaliser)) for index, count in kept)
         return SparseVector([index for index, _ in weights], [weight for _, weight in weights])

@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from tui.core.limits import MAX_SPARSE_VALUES
 from tui.core.records import SparseVector
-from tui.embed.bm25 import MAX_NONZERO, term_index
+from tui.embed.bm25 import term_index
 from tui.embed.calibration import BEYOND_FACTOR, CURVE, SIMILARITY_SHARE
 
 if TYPE_CHECKING:
@@ -59,5 +60,5 @@ class Relevance:
                 for word in term:
                     index = term_index(word)
                     weights[index] = max(weight, weights.get(index, 0.0))
-        kept = sorted(sorted(weights, key=lambda index: -weights[index])[:MAX_NONZERO])
+        kept = sorted(sorted(weights, key=lambda index: -weights[index])[:MAX_SPARSE_VALUES])
         return SparseVector(kept, [weights[index] for index in kept])

@@ -14,15 +14,9 @@ import orjson
 from numpy.typing import NDArray
 
 from tui.core.errors import InvalidQuery, InvalidRecord, VectorIndexError
+from tui.core.limits import MAX_DATA_BYTES, MAX_METADATA_BYTES, MAX_SPARSE_VALUES
 from tui.core.records import SparseVector
-from tui.engine.records import (
-    MAX_DATA_BYTES,
-    MAX_METADATA_BYTES,
-    MAX_SPARSE_VALUES,
-    DenseVector,
-    IndexConfig,
-    Row,
-)
+from tui.engine.records import DenseVector, IndexConfig, Row
 
 STORED_FLOAT = np.dtype("<f4")
 STORED_INDEX = np.dtype("<i4")

@@ -21,6 +21,7 @@ from tui.core.errors import (
     StorageFull,
     VectorIndexError,
 )
+from tui.core.files import NO_SPACE
 
 CORRUPT_HINT = (
     "Move the file away. The next question then fills a new index from the foods file; "
@@ -30,7 +31,6 @@ _FULL_HINT = "Free some space and try again; everything that was committed befor
 _READ_ONLY_HINT = "Make the folder writable for this user, or set RAGFOOD_HOME to one that is."
 _BUSY_HINT = "Wait for the other ragfood to finish, or close it, and try again."
 
-_DISK_ERRNOS = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG})
 _PERMISSION_ERRNOS = frozenset({errno.EACCES, errno.EPERM, errno.EROFS})
 _WRITE_FAILURES = frozenset(
     {
@@ -80,7 +80,7 @@ def from_sqlite(error: sqlite3.Error, path: Path) -> VectorIndexError:
 
 def from_os(error: OSError, path: Path) -> VectorIndexError:
     """Returns our error for one of the operating system's, met while preparing the file at `path`."""
-    if error.errno in _DISK_ERRNOS:
+    if error.errno in NO_SPACE:
         return StorageFull(f"The disk has no room left for the index file {path}.", _FULL_HINT)
     if error.errno in _PERMISSION_ERRNOS:
         return StorageFull(f"The index file {path} cannot be written ({error.strerror}).", _READ_ONLY_HINT)

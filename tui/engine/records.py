@@ -15,12 +15,6 @@ from tui.core.records import SparseVector
 
 DenseVector = NDArray[np.float32]
 
-MAX_METADATA_BYTES = 48 * 1024
-"""Largest metadata of a row, as UTF-8 JSON (Upstash pricing page, all plans, 2026-08-21)."""
-MAX_DATA_BYTES = 1024 * 1024
-"""Largest data text of a row, as UTF-8 (Upstash pricing page, all plans, 2026-08-21)."""
-MAX_SPARSE_VALUES = 1000
-"""Most non-zero values of one sparse vector (Upstash sparse index documentation, 2026-08-21)."""
 MAX_DIMENSION = 65_536
 """Highest dimension taken; Upstash's own plans end at 5,376 (its FAQ, 2026-08-21)."""
 PREFIX_FETCH_LIMIT = 1000
