@@ -28,10 +28,13 @@ class SystemClock:
     """The machine's own time and randomness."""
 
     def now(self) -> datetime:
+        """The time of day, aware, in UTC."""
         return datetime.now(UTC)
 
     def monotonic(self) -> float:
+        """Seconds since an arbitrary start."""
         return time.monotonic()
 
     def new_id(self) -> str:
+        """Twelve random hexadecimal digits."""
         return secrets.token_hex(6)

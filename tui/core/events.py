@@ -106,6 +106,7 @@ class Plan:
 
     @property
     def to_write(self) -> int:
+        """How many records the upsert would write."""
         return len(self.new) + len(self.changed)
 
 

@@ -48,6 +48,7 @@ class SafeFormatter(logging.Formatter):
         self._hidden = sorted({*self._hidden, *forms}, key=len, reverse=True)
 
     def format(self, record: logging.LogRecord) -> str:
+        """Returns the entry, its traceback included."""
         text = clean(super().format(record))
         for hidden in self._hidden:
             text = text.replace(hidden, _REDACTED)

@@ -99,6 +99,7 @@ class Hit:
 
     @property
     def id(self) -> str:
+        """The record's id."""
         return self.record.id
 
 

@@ -21,7 +21,9 @@ class Embedder(Protocol):
         ...
 
     @property
-    def dimension(self) -> int: ...
+    def dimension(self) -> int:
+        """How many coordinates a vector has."""
+        ...
 
     def embed_documents(self, texts: Sequence[str]) -> NDArray[np.float32]:
         """Returns unit vectors of shape (len(texts), dimension), float32; a text without known tokens is all zeros."""
@@ -36,7 +38,9 @@ class SparseEmbedder(Protocol):
     """Text to sparse vectors."""
 
     @property
-    def name(self) -> str: ...
+    def name(self) -> str:
+        """As `Embedder.name`."""
+        ...
 
     def embed_documents(self, texts: Sequence[str]) -> list[SparseVector]:
         """Returns term weights per text, indices ascending and unique."""

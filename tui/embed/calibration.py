@@ -1,4 +1,6 @@
-"""What the built-in model's evidence is worth: every constant of relevance and of its gate, in one place.
+"""What the built-in model's evidence is worth: how its parts weigh, and from where on a record is a source.
+
+How strongly one word stands for another is in `lexicon`, and by its meaning in `evidence`.
 
 Chosen 2026-11 on three data sets that are not part of this repository: 275 foods, 240 questions with labelled answers
 and 130 that no food answers. They were written by different hands in different styles, from one-line texts to magazine

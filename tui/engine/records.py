@@ -110,6 +110,7 @@ class Scored:
 
     @property
     def id(self) -> str:
+        """The row's id."""
         return self.row.id
 
 

@@ -67,8 +67,7 @@ class IngestService:
     """Plans and carries out upserts of foods files into one index.
 
     `default_file` is read when no other is named; `in_flight` batches of at most `batch_records` are written at a time.
-    Nothing is ever deleted: records whose food is gone from the file are
-    reported as orphaned.
+    Nothing is ever deleted: records whose food is gone from the file are reported as orphaned.
     """
 
     def __init__(
