@@ -119,8 +119,12 @@ resource.setrlimit(resource.RLIMIT_FSIZE, (1000, 1000))
 try:
     with write_atomically(Path(sys.argv[1])) as file:
         file.write(b"x" * int(sys.argv[2]))
+        if len(sys.argv) > 3:
+            raise KeyboardInterrupt
 except StorageFull as error:
     print(error.message, error.hint)
+except KeyboardInterrupt:
+    print("interrupted")
 """
 
 
@@ -137,6 +141,17 @@ def test_no_space_left_is_a_sentence_and_leaves_the_old_file(tmp_path: Path, siz
     assert not done.stderr
     assert path.read_text() == "old"
     assert names(tmp_path) == ["out"]
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="needs resource limits")
+def test_a_full_disk_does_not_hide_why_a_write_was_given_up(tmp_path: Path) -> None:
+    done = subprocess.run(
+        [sys.executable, "-c", FULL, str(tmp_path / "out"), "2000", "interrupt"],
+        cwd=ROOT, check=True, capture_output=True, text=True,
+    )  # fmt: skip
+    assert done.stdout == "interrupted\n"
+    assert not done.stderr
+    assert names(tmp_path) == []
 
 
 def test_a_missing_folder_is_a_sentence(tmp_path: Path) -> None:

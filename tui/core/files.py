@@ -65,11 +65,17 @@ def write_atomically(path: Path, *, checkpoint: Checkpoint = no_checkpoint, name
         temporary = target.with_name(f".{target.name[:48]}.{os.urandom(6).hex()}{_TEMPORARY_SUFFIX}")
         file = io.BufferedWriter(_ReportingFile(temporary, path))
     try:
-        with file:
+        try:
             yield file
             file.flush()
             with _storage_errors(path):
                 os.fsync(file.fileno())
+        except BaseException:
+            # What the buffer still holds belongs to a file that nobody gets, and must not hide why.
+            with contextlib.suppress(StorageFull):
+                file.close()
+            raise
+        file.close()
         checkpoint(f"{name}.written")
         with _storage_errors(path):
             temporary.replace(target)
