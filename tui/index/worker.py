@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import threading
 import time
 from collections import deque
@@ -12,6 +11,7 @@ from concurrent.futures import Future
 from dataclasses import dataclass
 from typing import Any, TypeVar, overload
 
+from tui.core.cancelling import settled
 from tui.core.errors import IndexUnavailable
 
 T = TypeVar("T")
@@ -67,7 +67,7 @@ class WorkerThread:
             return await asyncio.shield(outcome)
         except asyncio.CancelledError:
             if not future.cancel():
-                await _settled(outcome)
+                await settled(outcome)
             raise
 
     async def aclose(self, on_close: Callable[[], None], *, patience: float) -> None:
@@ -147,15 +147,6 @@ class WorkerThread:
         if time.monotonic() - self._rested > _BUSY_SECONDS:
             time.sleep(_BREATH_SECONDS)
             self._rested = time.monotonic()
-
-
-async def _settled(outcome: asyncio.Future[Any]) -> None:
-    """Waits until `outcome` is known, however often the caller is cancelled meanwhile."""
-    while not outcome.done():
-        with contextlib.suppress(asyncio.CancelledError):
-            await asyncio.wait([outcome])
-    if not outcome.cancelled():
-        outcome.exception()
 
 
 def _drop(lane: deque[_Job]) -> None:
