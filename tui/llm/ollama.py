@@ -76,11 +76,6 @@ class OllamaAnswerer:
         """The server's address."""
         return self._host
 
-    @property
-    def is_remote(self) -> bool:
-        """Whether prompts leave this machine: to another host, or to Ollama's cloud through a local server."""
-        return not self._host.is_loopback or shows_to_be_remote(self._model)
-
     async def check(self) -> Availability:
         """Tells within `CHECK_SECONDS` whether the server runs and has the model. Raises nothing."""
         try:
@@ -103,10 +98,6 @@ class OllamaAnswerer:
     async def models(self) -> tuple[str, ...]:
         """Returns the names of the installed models, newest first."""
         return tuple(model.name for model in await self._client.tags())
-
-    async def version(self) -> str:
-        """Returns the server's version, for people: it may be anything."""
-        return await self._client.version()
 
     async def preload(self) -> None:
         """Loads the model into memory, so that the first answer comes sooner. Takes as long as that takes."""

@@ -36,7 +36,7 @@ class ChatOptions:
         """Returns the fields of a request, with the types that Ollama insists on.
 
         `truncate` and `shift` ask for an error instead of a silently shortened prompt (v0.12.6 and later; others
-        ignore them).
+        ignore them). The price: from v0.30 on, a model that another program loaded with `shift` is loaded again.
         """
         options: dict[str, Any] = {"num_predict": int(self.num_predict)}
         if self.temperature is not None:
