@@ -3,6 +3,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import json
+import shutil
 import socket
 from collections.abc import AsyncIterator, Callable, Iterator
 from pathlib import Path
@@ -162,10 +163,31 @@ def unused_address() -> Iterator[str]:
         yield f"127.0.0.1:{held.getsockname()[1]}"
 
 
+@pytest.fixture(scope="session")
+def filled_data(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The data folder after a first fill, made once."""
+    kitchen = Kitchen(tmp_path_factory.mktemp("filled"), "127.0.0.1:9")
+
+    async def fill() -> None:
+        services = await kitchen.open()
+        await services.filling.wait()
+        await services.aclose()
+
+    asyncio.run(fill())
+    return kitchen.paths.data
+
+
 @pytest.fixture
-def kitchen(tmp_path: Path, unused_address: str) -> Kitchen:
-    """Nothing but an embedded index: Ollama is not running."""
+def new_kitchen(tmp_path: Path, unused_address: str) -> Kitchen:
+    """Nothing at all yet: no index, and Ollama is not running."""
     return Kitchen(tmp_path, unused_address)
+
+
+@pytest.fixture
+def kitchen(new_kitchen: Kitchen, filled_data: Path) -> Kitchen:
+    """A filled embedded index; Ollama is not running."""
+    shutil.copytree(filled_data, new_kitchen.paths.data)
+    return new_kitchen
 
 
 @pytest.fixture
@@ -175,8 +197,9 @@ async def ollama() -> AsyncIterator[OllamaEmulator]:
 
 
 @pytest.fixture
-def kitchen_with_model(tmp_path: Path, ollama: OllamaEmulator) -> Kitchen:
-    return Kitchen(tmp_path, ollama.host)
+def kitchen_with_model(kitchen: Kitchen, ollama: OllamaEmulator) -> Kitchen:
+    kitchen.ollama_host = ollama.host
+    return kitchen
 
 
 @pytest.fixture

@@ -31,8 +31,8 @@ class TestWithoutAModel:
             assert "nothing close enough" in text_of(app, ".facts")
             assert "Nothing was close enough to be used" in screen_text(app)
 
-    async def test_a_question_asked_before_the_index_is_open_waits_for_it(self, kitchen: Kitchen) -> None:
-        app = kitchen.app()
+    async def test_a_question_asked_before_the_index_is_open_waits_for_it(self, new_kitchen: Kitchen) -> None:
+        app = new_kitchen.app()
         async with app.run_test(size=(120, 40)) as pilot:
             await pilot.press(*"soup", "enter")
             await until(pilot, lambda: app.chat.transcript.turns)

@@ -41,15 +41,15 @@ async def test_an_index_that_cannot_be_opened_is_explained_and_tried_again(kitch
     assert not app.failures
 
 
-async def test_a_damaged_index_file_is_explained(kitchen: Kitchen) -> None:
-    kitchen.paths.data.mkdir(parents=True)
-    kitchen.paths.index_file.write_bytes(b"this is no database" * 100)
-    app = kitchen.app()
+async def test_a_damaged_index_file_is_explained(new_kitchen: Kitchen) -> None:
+    new_kitchen.paths.data.mkdir(parents=True)
+    new_kitchen.paths.index_file.write_bytes(b"this is no database" * 100)
+    app = new_kitchen.app()
     async with app.run_test(size=(120, 40)) as pilot:
         await until(pilot, lambda: app.opening.filled.is_set() and app.chat.query("Note.-error"))
         assert app.is_running
     assert not app.failures
-    assert kitchen.paths.index_file.read_bytes() == b"this is no database" * 100
+    assert new_kitchen.paths.index_file.read_bytes() == b"this is no database" * 100
 
 
 async def never() -> Services:

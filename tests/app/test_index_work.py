@@ -20,22 +20,20 @@ async def until_idle(app: RagfoodApp, pilot: AppPilot) -> None:
 
 
 class TestFirstFill:
-    async def test_a_new_index_is_filled_and_says_so(self, kitchen: Kitchen) -> None:
-        async with kitchen.running() as (app, _):
+    async def test_a_new_index_is_filled_and_says_so(self, new_kitchen: Kitchen) -> None:
+        async with new_kitchen.running() as (app, _):
             assert "first fill: 4 records written" in panel_text(app)
             assert "embedded · 4 foods" in status_text(app)
 
     async def test_a_filled_index_is_left_alone(self, kitchen: Kitchen) -> None:
-        async with kitchen.running():
-            pass
         kitchen.write_foods(FOODS[:1])
         async with kitchen.running() as (app, _):
             assert "4 records" in panel_text(app)
             assert "written" not in panel_text(app)
 
-    async def test_a_foods_file_that_cannot_be_read_is_named_with_what_to_do(self, kitchen: Kitchen) -> None:
-        kitchen.foods.write_text("{nonsense", encoding="utf-8")
-        app = kitchen.app()
+    async def test_a_foods_file_that_cannot_be_read_is_named_with_what_to_do(self, new_kitchen: Kitchen) -> None:
+        new_kitchen.foods.write_text("{nonsense", encoding="utf-8")
+        app = new_kitchen.app()
         async with app.run_test(size=(120, 40)) as pilot:
             await until(pilot, lambda: app.opening.filled.is_set() and app.chat.query("Note.-error"))
             await until(pilot, lambda: "foods.json" in screen_text(app))

@@ -152,8 +152,7 @@ async def test_hostile_text_is_only_text_in_every_widget(closed: Closed, size: t
         for card in chat.sources.cards:
             card.toggle()
         for text in HOSTILE.values():
-            view = chat.transcript.begin(text)
-            await pilot.pause()
+            view = await chat.transcript.begin(text)
             view.append(text)
             view.add_note(text, text)
             view.fail(text, text)
@@ -177,10 +176,43 @@ async def test_hostile_text_is_only_text_in_every_widget(closed: Closed, size: t
     assert list(app.failures) == []
 
 
+class TestLongConversations:
+    async def test_are_drawn_with_few_widgets_and_lose_nothing(self, closed: Closed) -> None:
+        app = closed()
+        async with app.run_test(size=(80, 24)) as pilot:
+            await until(pilot, lambda: app.chat.complete)
+            for number in range(60):
+                view = await app.chat.transcript.begin(f"question {number}")
+                view.append(f"answer {number} [bold]")
+                view.add_note(f"note {number}", f"hint {number}")
+                view.stop()
+            await pilot.pause()
+            assert len(app.chat.transcript.query("*")) < 200
+            text = "\n".join(str(widget.render()) for widget in app.chat.transcript.query("Static"))
+            for number in range(60):
+                for word in ("question", "answer", "note", "hint"):
+                    assert text.count(f"{word} {number}\n") == 1 or text.count(f"{word} {number} ") == 1
+            positions = [text.index(f"You  question {number}\n") for number in range(60)]
+            assert positions == sorted(positions)
+
+    async def test_keep_very_long_answers_as_they_were_drawn(self, closed: Closed) -> None:
+        app = closed()
+        async with app.run_test(size=(80, 24)) as pilot:
+            await until(pilot, lambda: app.chat.complete)
+            first = await app.chat.transcript.begin("the long one")
+            first.append("word " * 2_000)
+            first.stop()
+            for number in range(30):
+                view = await app.chat.transcript.begin(f"question {number}")
+                view.stop()
+            assert app.chat.transcript.turns[0] is first
+
+
 class TestStreamedText:
-    def test_a_line_is_finished_when_it_has_ended(self) -> None:
-        assert finished_end("one\ntwo", 40) == (4, False)
-        assert finished_end("one", 40) == (0, False)
+    def test_lines_that_have_ended_are_finished_once_there_is_enough(self) -> None:
+        line = "x" * (LONG_TAIL - 10)
+        assert finished_end(f"{line}\nand the next line", 40) == (LONG_TAIL - 9, False)
+        assert finished_end("one\ntwo", 40) == (0, False)
 
     def test_a_long_paragraph_is_cut_where_its_lines_are_drawn(self) -> None:
         text = "word " * 200
@@ -201,7 +233,7 @@ class TestStreamedText:
         app = closed()
         async with app.run_test(size=(80, 24)) as pilot:
             await until(pilot, lambda: app.chat.complete)
-            view = app.chat.transcript.begin("q")
+            view = await app.chat.transcript.begin("q")
             await until(pilot, lambda: view.region.width > 0)
             stream = view.query_one(StreamedText)
             text = "First line\n\n- item\n" + "word " * 400 + "\nlast"
@@ -220,7 +252,7 @@ class TestStreamedText:
         app = closed()
         async with app.run_test(size=(80, 24)) as pilot:
             await until(pilot, lambda: app.chat.complete)
-            view = app.chat.transcript.begin("q")
+            view = await app.chat.transcript.begin("q")
             await until(pilot, lambda: view.region.width > 0)
             stream = view.query_one(StreamedText)
             stream.append("word " * 400)

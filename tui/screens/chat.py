@@ -199,7 +199,7 @@ class ChatScreen(Guarded, Screen[None]):
     # -- asking
 
     @on(Prompt.Sent)
-    def _question_sent(self, event: Prompt.Sent) -> None:
+    async def _question_sent(self, event: Prompt.Sent) -> None:
         if not self.complete:
             self.call_after_refresh(self._question_sent, event)
             return
@@ -211,10 +211,10 @@ class ChatScreen(Guarded, Screen[None]):
             self.prompt.give_back(event.question)
             self.notify("One question is waiting already. Esc stops the answer above it.", markup=False)
             return
-        view = self.transcript.begin(question)
+        view = await self.transcript.begin(question)
         if self.asking.busy:
             self._queued = view
-            view.call_after_refresh(view.show_waiting, "waiting for the answer above · Esc stops that one")
+            view.show_waiting("waiting for the answer above · Esc stops that one")
         else:
             self._ask(view)
 

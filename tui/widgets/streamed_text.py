@@ -13,14 +13,15 @@ from tui.core.text import clean
 DRAW_EVERY = 0.04
 """Seconds between two drawings of the tail: 25 a second looks fluent and leaves the loop free for keys."""
 LONG_TAIL = 600
-"""Characters after which the finished lines of a paragraph without line breaks are sealed."""
+"""Characters after which the finished lines of the tail are sealed: few enough to wrap 25 times a second without being
+felt, many enough to keep the number of widgets low, which is what a layout costs."""
 
 
 class StreamedText(Widget):
     """Plain text in pieces. Each finished piece is a widget that is mounted once and never changes again.
 
-    The last child is the tail. A piece ends at a line break, or, in a long paragraph, at the end of a drawn line, so
-    that no seam shows; when the width changes such paragraphs are laid out anew.
+    The last child is the tail. Once it is long, a piece of it is sealed: up to a line break, or, in a long paragraph,
+    up to the end of a drawn line, so that no seam shows; when the width changes such paragraphs are laid out anew.
     """
 
     DEFAULT_CSS = """
@@ -36,6 +37,7 @@ class StreamedText(Widget):
         self._waiting: list[str] = []
         self._tail = ""
         self._timer: Timer | None = None
+        self._tail_lines = 0
         self._seamed_at = 0
 
     @property
@@ -94,13 +96,17 @@ class StreamedText(Widget):
 
     def _show(self, text: str, *, sealed: bool) -> None:
         """Puts `text` into the tail's widget, or a new one; a sealed widget is the tail no longer."""
+        content = Content(text)
+        lines = len(content.wrap(self.content_size.width)) if self.content_size.width else 0
         last = self.children[-1] if self.children else None
         if isinstance(last, Static) and last.has_class("-tail"):
-            last.update(Content(text))
+            # A layout costs as much as the conversation is long, so only a new line asks for one.
+            last.update(content, layout=lines != self._tail_lines or not lines)
             piece = last
         else:
-            piece = Static(Content(text), markup=False, classes="-tail")
+            piece = Static(content, markup=False, classes="-tail")
             self.mount(piece)
+        self._tail_lines = lines
         piece.set_class(not sealed, "-tail")
 
     def on_resize(self, event: events.Resize) -> None:
@@ -125,6 +131,8 @@ def finished_end(text: str, width: int) -> tuple[int, bool]:
 
     `width` is in cells; 0 when it is not known yet.
     """
+    if len(text) <= LONG_TAIL:
+        return 0, False
     end = text.rfind("\n") + 1
     if width <= 0 or len(text) - end <= LONG_TAIL:
         return end, False

@@ -23,6 +23,10 @@ if TYPE_CHECKING:
 
 TICK = 0.1
 """Seconds between two drawings of the elapsed time of a phase."""
+KEEP_UNFOLDED = 10
+"""Turns at the end that are kept as they were drawn; older ones are folded into few widgets."""
+LONGEST_FOLD = 4_000
+"""Characters of one such widget: it is wrapped all at once, which must not be felt."""
 
 
 class Note(Static):
@@ -46,9 +50,13 @@ class Note(Static):
         parts = [Content(clean(message).strip())]
         if hint:
             parts.append(Content.styled(clean(hint).strip(), "$text-muted"))
-        super().__init__(
-            Content("\n").join(parts), markup=False, classes=f"-{severity} -alone" if alone else f"-{severity}"
-        )
+        self._content = Content("\n").join(parts)
+        classes = f"-{severity} -alone" if alone else f"-{severity}"
+        super().__init__(self._content, markup=False, classes=classes)
+
+    def as_content(self) -> Content:
+        """Returns the note without its border."""
+        return self._content
 
 
 class TurnView(Guarded, Widget):
@@ -77,6 +85,8 @@ class TurnView(Guarded, Widget):
         self._phase_began = 0.0
         self._ticking: Timer | None = None
         self._started = now()
+        self._facts_text = ""
+        self._over = False
 
     def compose(self) -> ComposeResult:
         yield Static(Content(f"You  {clean(self.question)}"), markup=False, classes="question")
@@ -141,11 +151,27 @@ class TurnView(Guarded, Widget):
         self.add_note(message, hint, severity="error")
         self._end("not finished" if self._answer.text else "not answered")
 
+    @property
+    def is_over(self) -> bool:
+        """Whether nothing will change any more."""
+        return self._over
+
+    def as_content(self) -> Content:
+        """Returns everything that is shown here, in one piece."""
+        parts = [Content.styled(f"You  {clean(self.question)}", "bold $text-primary")]
+        if self.answer:
+            parts.append(Content(self.answer.rstrip()))
+        parts += [note.as_content() for note in self.query_children(Note)]
+        parts.append(Content.styled(self._facts_text, "$text-muted"))
+        return Content("\n").join(parts)
+
     def _end(self, line: str) -> None:
         if self._ticking is not None:
             self._ticking.stop()
             self._ticking = None
         self._phase = ""
+        self._over = True
+        self._facts_text = line
         self._facts.update(Content(line))
 
     def _tick(self) -> None:
@@ -162,6 +188,7 @@ class Transcript(Guarded, VerticalScroll, can_focus=False):
         height: 1fr;
         scrollbar-gutter: stable;
         scrollbar-size-vertical: 1;
+        .folded { margin-bottom: 1; }
     }
     """
 
@@ -178,10 +205,11 @@ class Transcript(Guarded, VerticalScroll, can_focus=False):
         self._now = now
         self._at_end = True
 
-    def begin(self, question: str) -> TurnView:
+    async def begin(self, question: str) -> TurnView:
         """Adds a question, scrolls to it and returns its view."""
+        await self._fold()
         view = TurnView(question, now=self._now)
-        self.mount(view)
+        await self.mount(view)
         self._follow()
         return view
 
@@ -193,6 +221,34 @@ class Transcript(Guarded, VerticalScroll, can_focus=False):
     def turns(self) -> list[TurnView]:
         """The views of all questions, oldest first."""
         return list(self.query_children(TurnView))
+
+    async def _fold(self) -> None:
+        """Draws what is far above as few widgets, because a layout costs as much as there are widgets."""
+        turns = self.turns
+        if len(turns) < 2 * KEEP_UNFOLDED:
+            return
+        group: list[TurnView | Note] = []
+        length = 0
+        with self.app.batch_update():
+            for child in list(self.children)[: self.children.index(turns[-KEEP_UNFOLDED])]:
+                if not isinstance(child, Note) and not (isinstance(child, TurnView) and child.is_over):
+                    continue
+                size = len(child.as_content())
+                if length + size > LONGEST_FOLD:
+                    await self._replace(group)
+                    group, length = [], 0
+                if size <= LONGEST_FOLD:
+                    group.append(child)
+                    length += size
+            await self._replace(group)
+
+    async def _replace(self, group: list[TurnView | Note]) -> None:
+        """Puts one widget into the place of `group`, whose members stand together."""
+        if not group:
+            return
+        content = Content("\n\n").join(member.as_content() for member in group)
+        await self.mount(Static(content, markup=False, classes="folded"), before=group[0])
+        await self.remove_children(group)
 
     def watch_scroll_y(self, old_value: float, new_value: float) -> None:
         super().watch_scroll_y(old_value, new_value)
