@@ -4,7 +4,19 @@ from pathlib import Path
 
 from textual.widgets import Button, Input
 
-from tests.app.conftest import FOODS, SOUPS, AppPilot, Kitchen, ask, panel_text, ready, screen_text, status_text, until
+from tests.app.conftest import (
+    FOODS,
+    SOUPS,
+    AppPilot,
+    Kitchen,
+    ask,
+    panel_text,
+    ready,
+    screen_text,
+    status_text,
+    text_of,
+    until,
+)
 from tests.hostile import HOSTILE, forbidden_in
 from tui.app import RagfoodApp
 from tui.screens.confirm import AskPath, Confirm, TypedConfirm
@@ -120,6 +132,7 @@ class TestReset:
             snapshots = list(kitchen.paths.snapshots.glob("*.jsonl"))
             assert len(snapshots) == 1
             assert str(snapshots[0]) in panel_text(app)
+            assert f"ragfood index restore {snapshots[0]}" in text_of(app, "Note")
 
     async def test_escape_and_an_empty_word_leave_everything(self, kitchen: Kitchen) -> None:
         async with kitchen.running() as (app, pilot):

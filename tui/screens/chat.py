@@ -14,6 +14,7 @@ from textual.content import Content
 from textual.message import Message
 from textual.screen import Screen
 from textual.widgets import Static
+from textual.worker import Worker
 
 from tui.core.errors import RagfoodError
 from tui.core.text import clean
@@ -112,9 +113,10 @@ class ChatScreen(Guarded, Screen[None]):
         self.refresh_bindings()
         self._run("check", self._check_answerer)
 
-    def _run(self, name: str, work: Callable[[], Awaitable[None]]) -> None:
+    def _run(self, name: str, work: Callable[[], Awaitable[None]]) -> Worker[None]:
         """Does `work` in a worker instead of the work of the same name that may be under way."""
-        self.run_worker(partial(reporting, self, work), name=name, group=name, exclusive=True, exit_on_error=False)
+        reported = partial(reporting, self, work)
+        return self.run_worker(reported, name=name, group=name, exclusive=True, exit_on_error=False)
 
     # -- the panes
 

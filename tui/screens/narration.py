@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from typing import TYPE_CHECKING
 
 from tui.core.events import (
@@ -18,6 +19,7 @@ from tui.core.events import (
     Transferred,
     Writing,
 )
+from tui.core.text import clean_line
 from tui.core.turns import TurnState
 from tui.screens.index_texts import finished_text, transferred_text
 
@@ -72,6 +74,13 @@ def tell_index_work(chat: ChatScreen, message: IndexHappened) -> None:
             _tell_outcome(chat, finished_text(message.job, message.event), warning=bool(message.event.failed))
         case Transferred():
             _tell_outcome(chat, transferred_text(message.job, message.event))
+            if message.job == "reset" and message.event.path:
+                # The panel forgets it with the next work; the way back must stay where it can be found.
+                path = clean_line(message.event.path)
+                chat.transcript.add_note(
+                    f"The index was reset. Its {message.event.records:,} records are in {path}",
+                    f"They come back with: ragfood index restore {shlex.quote(path)}",
+                )
 
 
 def _tell_outcome(chat: ChatScreen, text: str, *, warning: bool = False) -> None:
