@@ -12,6 +12,7 @@ from tui.core.errors import SettingsError
 from tui.core.paths import Paths
 from tui.core.records import IndexKind
 from tui.core.secret import Secret
+from tui.core.setting_sources import Given
 from tui.core.setting_values import RateLimit, UpstashPlan
 from tui.core.settings import SETTINGS, Settings, load_settings
 
@@ -202,6 +203,12 @@ class TestUpstashPair:
 
     def test_settings_never_show_the_token(self, load: Load) -> None:
         assert TOKEN not in repr(load(PAIR))
+        assert TOKEN not in repr(Given(TOKEN, "UPSTASH_VECTOR_REST_TOKEN", "environment"))
+
+    def test_nor_does_a_password_in_the_address_of_ollama(self, load: Load) -> None:
+        settings = load({"OLLAMA_HOST": "https://me:hunter2@kitchen.example"})
+        assert settings.ollama_host == "https://me:hunter2@kitchen.example"
+        assert "hunter2" not in repr(settings)
 
 
 @pytest.mark.parametrize(

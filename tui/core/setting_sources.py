@@ -26,9 +26,12 @@ _KINDS = {
 
 @dataclass(frozen=True, slots=True)
 class Given:
-    """A setting as somebody gave it: its `text`, what it is `called` there and the `place`, with the line if known."""
+    """A setting as somebody gave it: its `text`, what it is `called` there and the `place`, with the line if known.
 
-    text: str
+    The text is kept out of `repr`, for it may be a token.
+    """
+
+    text: str = field(repr=False)
     called: str
     place: str
 

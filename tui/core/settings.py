@@ -98,8 +98,9 @@ class Settings:
 
     `foods` is None for the bundled foods.json, `min_relevance` None for the one calibrated with the embedder. The two
     Upstash fields are both set or both empty, and empty when `index` rules Upstash out. `ollama_api_key` is empty
-    unless it comes from the same source as `ollama_host`. `sources` maps each field to ``command line``,
-    ``environment``, the path of a file, or ``default``; `keys` maps binding ids to keys.
+    unless it comes from the same source as `ollama_host`, which is kept out of `repr` since it may hold a password.
+    `sources` maps each field to ``command line``, ``environment``, the path of a file, or ``default``; `keys` maps
+    binding ids to keys.
     """
 
     upstash_url: str = ""
@@ -108,7 +109,7 @@ class Settings:
     index: IndexKind = IndexKind.AUTO
     namespace: str = ""
     foods: Path | None = None
-    ollama_host: str = "127.0.0.1:11434"
+    ollama_host: str = field(default="127.0.0.1:11434", repr=False)
     ollama_api_key: Secret = field(default_factory=lambda: Secret(""))
     model: str = "llama3.2"
     embed_model: str = "builtin"
