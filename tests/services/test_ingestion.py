@@ -211,6 +211,23 @@ async def test_a_full_disk_stops_it_and_says_how_far_it_came(service: IngestServ
     assert len(await held(index)) == 20
 
 
+async def test_batches_beside_the_one_that_fails_are_finished_and_count(index: EmbeddedIndex, foods: Path) -> None:
+    service = IngestService(index, foods, SystemClock(), batch_records=10, in_flight=2)
+    second_began = asyncio.Event()
+
+    async def write(records: Sequence[Record]) -> bool:
+        if records[0].id == "food-0":
+            await second_began.wait()
+            raise StorageFull("The disk is full.")
+        second_began.set()
+        await index.upsert(records)
+        return True
+
+    with pytest.raises(StorageFull, match="10 of 25 records were written"):
+        await collect(service.ingest(write))
+    assert await held(index) == [f"food-{n}" for n in range(10, 20)]
+
+
 async def test_a_real_full_disk_loses_nothing_that_was_committed(index: EmbeddedIndex, foods: Path) -> None:
     resource = pytest.importorskip("resource")
     import signal

@@ -174,6 +174,10 @@ class IngestService:
                 outcome.add(result)
                 self._checkpoint("ingestion.batch_committed")
                 yield
+        except VectorIndexError:
+            # The batches beside the one that failed may be in the index already: let them end, so that they count.
+            await asyncio.wait(pending)
+            raise
         finally:
             for task in pending:
                 task.cancel()
