@@ -21,6 +21,7 @@ from tui.core.errors import (
     InvalidRecord,
 )
 from tui.core.records import IndexKind, QueryMode, Record
+from tui.embed.builtin import BuiltinEmbedder
 from tui.index.embedded import EmbeddedIndex
 
 RECORDS = [Record(row["id"], row["text"], {"region": row["region"], "n": n}) for n, row in enumerate(food_rows(40))]
@@ -345,6 +346,30 @@ async def test_a_place_that_cannot_be_looked_at_is_an_error_with_a_hint(tmp_path
     assert raised.value.hint
     assert [finding.severity for finding in await index.diagnose()][1] == "error"
     await index.aclose()
+
+
+async def test_vectors_of_two_models_are_not_mixed_when_the_file_is_made_meanwhile(tmp_path: Path) -> None:
+    loaded, made = asyncio.Event(), threading.Event()
+    loop = asyncio.get_running_loop()
+
+    class Renamed(BuiltinEmbedder):
+        name = "another-model-256"
+
+        def embed_documents(self, texts: Sequence[str]) -> NDArray[np.float32]:
+            loop.call_soon_threadsafe(loaded.set)
+            made.wait()
+            return super().embed_documents(texts)
+
+    late, early = open_index(tmp_path / "index.db", dense=Renamed), open_index(tmp_path / "index.db")
+    upsert = asyncio.create_task(late.upsert(RECORDS[:1]))
+    await loaded.wait()
+    await early.upsert(RECORDS[1:2])
+    made.set()
+    with pytest.raises(IndexMismatch):
+        await upsert
+    assert await ids(early) == ["food-1"]
+    for index in (late, early):
+        await index.aclose()
 
 
 # First fill

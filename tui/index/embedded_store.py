@@ -98,7 +98,8 @@ class EmbeddedStore:
     def write(self, records: Sequence[Record], *, filling: bool = False) -> Generator[None, None, bool]:
         """Embeds what has no vectors, a slice a step, and commits all records at once.
 
-        Returns whether it wrote: a batch of the first fill is not wanted once the fill is over.
+        Returns whether it wrote: a batch of the first fill is not wanted once the fill is over. Raises `IndexMismatch`
+        when something was embedded by another model than the file's.
         """
         rows: list[Row] = []
         for part in batches(
@@ -107,6 +108,9 @@ class EmbeddedStore:
             rows += self._rows(part)
             yield
         database = self._database()
+        if any(map(_is_bare, records)):
+            # Another process may have made the file since the texts were embedded.
+            self._check_model()
         if not filling:
             database.upsert(self._namespace, rows, notes={self._fill_note: _DONE})
             return True
@@ -297,7 +301,7 @@ class EmbeddedStore:
     def _rows(self, records: Sequence[Record]) -> list[Row]:
         from tui.engine.records import Row
 
-        bare = [record for record in records if record.vector is None or record.sparse is None]
+        bare = [record for record in records if _is_bare(record)]
         vectors: dict[str, tuple[DenseVector, SparseVector]] = {}
         if bare:
             dense, sparse = self._embedders()
@@ -314,6 +318,11 @@ class EmbeddedStore:
             )
             for record in records
         ]
+
+
+def _is_bare(record: Record) -> bool:
+    """Whether a record lacks a vector, so that its text has to be embedded."""
+    return record.vector is None or record.sparse is None
 
 
 def _no_guard() -> None:
