@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import sys
 from collections.abc import Mapping
@@ -143,6 +144,8 @@ def open_app(run: Run) -> int:
             f'The app cannot draw on a terminal of type "{os.environ.get("TERM", "")}".',
             hint="Set TERM (for example TERM=xterm-256color), or use the commands: ragfood ask --help",
         )
+    # Hardly anything that is imported now is ever garbage. The app collects again after its first paint.
+    gc.disable()
     from tui.app import RagfoodApp
     from tui.services.bundle import Services
 
