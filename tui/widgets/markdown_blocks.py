@@ -26,9 +26,9 @@ LONGEST_ROW = 16_000
 """The same for a line in a table, which is read whole or is no row."""
 SEAL_FROM = 600
 """Characters of a paragraph from which on its beginning is given out."""
-SEAL_AT_LEAST = 3_000
+SEAL_AT_LEAST = 2_000
 """Characters of a paragraph at which its beginning is given out even when something in it is still open."""
-FORCED_PIECE = 1_500
+FORCED_PIECE = 1_000
 DEEPEST = 10
 """Quotes and lists within each other; deeper ones are text, as there is no room to show them."""
 BULLETS = "•◦▪"

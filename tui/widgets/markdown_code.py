@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from itertools import islice
 from typing import TYPE_CHECKING
 
@@ -29,13 +30,12 @@ class CodeBlock:
     lines: Sequence[TextLine]
 
 
-def highlight(block: CodeBlock) -> Iterator[None]:
-    """Gives the lines of a block their colours; yields whenever it is time to do something else."""
+def highlight(block: CodeBlock) -> Iterator[int]:
+    """Gives the lines of a block their colours, step by step; yields how many tokens each step was worth."""
     code = "\n".join(line.text for line in block.lines)
     lexer = _lexer(block.language) if len(code) <= MOST_CODE else None
     if lexer is None:
         return
-    yield
     tokens = lexer.get_tokens_unprocessed(code)
     number = line_start = 0
     while batch := list(islice(tokens, TOKENS_A_STEP)):
@@ -49,7 +49,7 @@ def highlight(block: CodeBlock) -> Iterator[None]:
                     number += 1
                 begin = offset - line_start
                 block.lines[number].spans.append(Span(begin, begin + len(piece), marks, 0))
-        yield
+        yield len(batch)
 
 
 def _pieces(start: int, text: str) -> Iterator[tuple[int, str]]:
@@ -60,6 +60,7 @@ def _pieces(start: int, text: str) -> Iterator[tuple[int, str]]:
         start += len(piece) + 1
 
 
+@lru_cache(maxsize=32)
 def _lexer(language: str) -> Lexer | None:
     words = language.split()
     if not words or len(words[0]) > LONGEST_LANGUAGE:

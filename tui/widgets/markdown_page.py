@@ -106,6 +106,10 @@ class Page:
         """Returns the row at which line number `line` begins."""
         return self._first_rows[line]
 
+    def last_row(self, line: int) -> int:
+        """Returns the row after the last one of line number `line`."""
+        return self._first_rows[line + 1] if line + 1 < len(self._first_rows) else self._height
+
     # -- text
 
     @property

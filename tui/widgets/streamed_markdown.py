@@ -8,7 +8,7 @@ for each piece, the usual way, costs a hundred times the memory and a layout of 
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import ClassVar
+from typing import ClassVar, Self
 
 from rich.segment import Segment
 from textual import events
@@ -22,7 +22,7 @@ from textual.visual import Visual
 from textual.widget import Widget
 
 from tui.core.text import clean
-from tui.widgets.markdown_code import CodeBlock, highlight
+from tui.widgets.markdown_code import TOKENS_A_STEP, CodeBlock, highlight
 from tui.widgets.markdown_lines import Part
 from tui.widgets.markdown_marks import BLOCK, MARKS
 from tui.widgets.markdown_page import Page
@@ -31,9 +31,9 @@ DRAW_EVERY = 0.04
 """Seconds between two looks at what arrived: 25 a second look fluent and leave the loop free for keys."""
 CATCH_UP_EVERY = 0.015
 """The same while there is more than one step's worth waiting."""
-STEP = 4_000
+STEP = 3_000
 """Characters read in one step: a few milliseconds of work."""
-KEPT_ROWS = 400
+KEPT_ROWS = 60
 """Drawn rows that are remembered for scrolling."""
 
 
@@ -117,7 +117,7 @@ class StreamedMarkdown(Widget):
         self._arrived: list[str] = []
         self._finished = False
         self._timer: Timer | None = None
-        self._drawn_rows = 0
+        self._drawn: dict[int, Strip] = {}
         self._styles_of: dict[tuple[int, int], Style] = {}
         self._begin_again()
         if text:
@@ -182,7 +182,7 @@ class StreamedMarkdown(Widget):
 
     def _begin_again(self) -> None:
         self._page = Page(self._citations)
-        self._jobs: list[tuple[CodeBlock, Iterator[None]]] = []
+        self._jobs: list[tuple[CodeBlock, Iterator[int]]] = []
         self._waiting: list[str] = []
         self._waiting_text = ""
         self._after_return = False
@@ -253,22 +253,33 @@ class StreamedMarkdown(Widget):
         self._ended = ends
         self._jobs += [(block, highlight(block)) for block in page.code]
         page.code.clear()
+        self._forget_rows(changed, max(rows, page.rows))
         if page.rows != rows or not page.width:
-            self.refresh(layout=True)
+            # Not our own `refresh`, for what has not changed need not be drawn again.
+            super().refresh(layout=True)
         else:
             self._refresh_rows(changed, page.rows)
 
     def _colour(self) -> None:
-        block, job = self._jobs[0]
-        if next(job, self) is self:
-            del self._jobs[0]
-            last = block.first + len(block.lines) - 1
-            self._refresh_rows(self._page.first_row(block.first), self._page.first_row(last) + KEPT_ROWS)
+        """Colours finished code, small blocks together."""
+        left = TOKENS_A_STEP
+        while self._jobs and left > 0:
+            block, job = self._jobs[0]
+            tokens = next(job, 0)
+            left -= max(tokens, TOKENS_A_STEP // 20)
+            if not tokens:
+                del self._jobs[0]
+                last = block.first + len(block.lines) - 1
+                self._refresh_rows(self._page.first_row(block.first), self._page.last_row(last))
 
     def _refresh_rows(self, start: int, end: int) -> None:
-        end = min(end, self._page.rows)
         if end > start:
+            self._forget_rows(start, end)
             self.refresh(Region(0, start, self.size.width, end - start))
+
+    def _forget_rows(self, start: int, end: int) -> None:
+        for y in [y for y in self._drawn if start <= y < end]:
+            del self._drawn[y]
 
     # -- what Textual asks for
 
@@ -280,16 +291,39 @@ class StreamedMarkdown(Widget):
         """Returns the number of rows at `width`, wrapping anew only when that has changed."""
         if not width:
             return 0
-        self._page.set_width(width)
+        if self._page.set_width(width):
+            self._drawn.clear()
         return self._page.rows
 
     def render_lines(self, crop: Region) -> list[Strip]:
-        """Draws the rows in `crop`, and forgets those drawn long ago."""
-        self._drawn_rows += crop.height
-        if self._drawn_rows > KEPT_ROWS + crop.height:
-            self._styles_cache.clear()
-            self._drawn_rows = crop.height
-        return super().render_lines(crop)
+        """Draws the rows in `crop`; those that have not changed since they were drawn are taken as they were.
+
+        Textual's own cache of rows forgets them all whenever the widget grows.
+        """
+        if self.styles.gutter or self.opacity < 1.0:
+            return super().render_lines(crop)
+        background = self.background_colors[1]
+        filters = self.get_line_filters()
+        drawn = self._drawn
+        if len(drawn) > KEPT_ROWS + crop.height:
+            self._drawn = drawn = {y: strip for y, strip in drawn.items() if crop.y <= y < crop.bottom}
+        strips = []
+        for y in crop.line_range:
+            strip = drawn.get(y)
+            if strip is None:
+                drawn[y] = strip = self.render_line(y)
+            for line_filter in filters:
+                strip = strip.apply_filter(line_filter, background)
+            strips.append(strip)
+        if crop.column_span != (0, self.size.width):
+            strips = [strip.crop(crop.x, crop.right) for strip in strips]
+        return strips
+
+    def refresh(self, *regions: Region, repaint: bool = True, layout: bool = False, recompose: bool = False) -> Self:
+        """Draws again; without regions, everything."""
+        if repaint and not regions:
+            self._drawn.clear()
+        return super().refresh(*regions, repaint=repaint, layout=layout, recompose=recompose)
 
     def render_line(self, y: int) -> Strip:
         """Draws one row."""
@@ -336,6 +370,7 @@ class StreamedMarkdown(Widget):
     def notify_style_update(self) -> None:
         """Forgets the looks of another theme."""
         self._styles_of.clear()
+        self._drawn.clear()
         super().notify_style_update()
 
     def render(self) -> Visual | str:
@@ -355,8 +390,7 @@ class StreamedMarkdown(Widget):
 
     def on_hide(self) -> None:
         """Forgets drawn rows that nobody sees."""
-        self._styles_cache.clear()
-        self._drawn_rows = 0
+        self._drawn.clear()
 
 
 def _cut(parts: list[Part], start: int, end: int) -> list[Part]:
