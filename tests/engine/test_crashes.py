@@ -14,7 +14,7 @@ import pytest
 
 from tests.engine import crash_child
 from tests.engine.crash_child import CONFIG, STEPS, everything
-from tests.engine.rows import ids, numbered, row
+from tests.engine.rows import ids, numbered, row, terms
 from tui.core.checkpoints import no_checkpoint
 from tui.core.errors import (
     IndexBusy,
@@ -315,3 +315,14 @@ def test_ids_survive_reopening(path: Path) -> None:
     with Database.open(path) as database:
         database.upsert("", [row("id-1", [1, 1])])
         assert ids(database.range("")[0]) == ["id-0", "id-2", "id-1"]
+
+
+def test_a_damaged_sparse_vector_is_reported(path: Path) -> None:
+    with Database.open(path, IndexConfig(0, sparse=True)) as database:
+        database.upsert("", [row("a", sparse={1: 1.0})])
+    other = sqlite3.connect(path)
+    other.execute("UPDATE record SET sparse = x'010203'")
+    other.commit()
+    other.close()
+    with Database.open(path) as database, pytest.raises(IndexCorrupt, match="sparse vector"):
+        database.query("", sparse=terms({1: 1.0}), top_k=1)

@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from tui.core.errors import InvalidQuery, InvalidRecord, VectorIndexError
 from tui.core.limits import MAX_DATA_BYTES, MAX_METADATA_BYTES, MAX_SPARSE_VALUES
 from tui.core.records import SparseVector
+from tui.engine.faults import DamagedRecord
 from tui.engine.records import DenseVector, IndexConfig, Row
 
 STORED_FLOAT = np.dtype("<f4")
@@ -136,8 +137,13 @@ def encode_query_sparse(vector: SparseVector) -> tuple[NDArray[np.int32], NDArra
 
 
 def split_sparse(blob: bytes) -> tuple[NDArray[np.int32], NDArray[np.float32]]:
-    """Returns the indices and values in a stored sparse vector, both views of it."""
+    """Returns the indices and values in a stored sparse vector, both views of it.
+
+    Raises `DamagedRecord` for bytes that are no such vector.
+    """
     half = len(blob) // 2
+    if len(blob) % (STORED_INDEX.itemsize + STORED_FLOAT.itemsize):
+        raise DamagedRecord
     return np.frombuffer(blob[:half], STORED_INDEX), np.frombuffer(blob[half:], STORED_FLOAT)
 
 

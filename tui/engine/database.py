@@ -166,16 +166,22 @@ class Database:
         return 0 if change is None else 1
 
     def delete(
-        self, namespace: str, *, ids: Sequence[str] | None = None, prefix: str | None = None, filter: str | None = None
+        self,
+        namespace: str,
+        *,
+        ids: Sequence[str] | None = None,
+        prefix: str | None = None,
+        filter: str | None = None,
+        notes: Mapping[str, str] | None = None,
     ) -> int:
-        """Deletes by exactly one selector and returns how many rows existed.
+        """Deletes by exactly one selector and returns how many rows existed. `notes` as in `upsert`.
 
         Raises `InvalidQuery` for none or several selectors, `FilterSyntaxError`.
         """
         if sum(bool(selector) for selector in (ids, prefix, filter)) != 1:
             raise InvalidQuery(ONE_SELECTOR)
         condition = parse(filter) if filter else None
-        with self._writing("delete") as changes:
+        with self._writing("delete", notes) as changes:
             found = store.find_namespace(self._file.connection, namespace)
             if found is None:
                 return 0

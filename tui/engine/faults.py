@@ -23,6 +23,11 @@ from tui.core.errors import (
 )
 from tui.core.files import NO_SPACE
 
+
+class DamagedRecord(Exception):
+    """Stored bytes that cannot be what was written. Never leaves the engine: `translated` makes it `IndexCorrupt`."""
+
+
 CORRUPT_HINT = (
     "Move the file away. The next question then fills a new index from the foods file; "
     "an export or a snapshot goes back in with `ragfood index restore`."
@@ -98,5 +103,7 @@ def translated(path: Path) -> Iterator[None]:
         raise from_os(error, path) from error
     except (json.JSONDecodeError, msgspec.DecodeError, UnicodeDecodeError) as error:
         raise corrupt(path, "the metadata of a record is damaged") from error
+    except DamagedRecord as error:
+        raise corrupt(path, "a sparse vector is damaged") from error
     except UnicodeEncodeError as error:
         raise InvalidQuery("An id, a prefix or a namespace holds text that is not valid Unicode.") from error

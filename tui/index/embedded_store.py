@@ -169,8 +169,8 @@ class EmbeddedStore:
     def delete(self, ids: Sequence[str], prefix: str, filter: str) -> int:
         """Returns what `VectorIndex.delete` promises; ends any first fill."""
         check_filter(filter)
-        self.end_first_fill()
-        return self._database().delete(self._namespace, ids=ids, prefix=prefix, filter=filter)
+        notes = {self._fill_note: _DONE}
+        return self._database().delete(self._namespace, ids=ids, prefix=prefix, filter=filter, notes=notes)
 
     def version(self) -> str:
         """Returns what `VectorIndex.version` promises."""

@@ -226,6 +226,8 @@ class ExportReader:
         sparse = None if parsed.sparse is None else self._sparse(parsed.sparse, number)
         if (vector is None) != (self._header.dimension == 0):
             raise self._fault(number, "the dense vector is missing or not expected")
+        if (sparse is None) != (not self._header.sparse_model):
+            raise self._fault(number, "the sparse vector is missing or not expected")
         return Record(id=parsed.id, text=parsed.text, metadata=parsed.metadata, vector=vector, sparse=sparse)
 
     def _dense(self, values: list[float], number: int) -> DenseVector:
