@@ -69,8 +69,15 @@ class TestAnAnswer:
             assert quoted in PHO + RAMEN
 
     async def test_quotes_at_most_two_sentences_a_source(self) -> None:
-        lines = await answer("soup", "Soup one. Soup two. Soup three. Soup four.")
+        lines = await answer("soup with beef and rice", "Soup is warm. Beef is in it. Rice is beside it. It is soup.")
         assert len(lines) == PER_SOURCE
+
+    async def test_quotes_a_second_sentence_only_for_what_it_adds(self) -> None:
+        assert await answer("soup", "Soup is warm. Soup is good. More soup.") == ["Soup is warm. [1]"]
+
+    async def test_quotes_the_first_source_always(self) -> None:
+        lines = await answer("Which soups come with noodles?", CAKE, PHO, RAMEN)
+        assert [line[-3:] for line in lines] == ["[1]", "[2]", "[3]"]
 
     async def test_quotes_at_most_five_and_the_best_of_them(self) -> None:
         middling = "It has soup. It was soup."

@@ -184,6 +184,7 @@ def _turn_document(turn: Turn) -> dict[str, Any]:
         "refused": turn.state is TurnState.REFUSED,
         "error": turn.error or None,
         "sources": [hit_document(hit) for hit in turn.hits],
+        "dropped": [hit_document(hit) for hit in turn.dropped],
         "citations": [dataclasses.asdict(citation) for citation in turn.citations],
         "timings": {phase: round(seconds, 6) for phase, seconds in turn.timings.items()},
     }

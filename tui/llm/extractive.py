@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import re
-from collections import Counter
 from collections.abc import AsyncGenerator, Callable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
 from tui.core.errors import AnswerInterrupted
+from tui.embed.calibration import ABSENT_BELOW
 from tui.embed.words import FUNCTION_WORDS, split_words, stem
 from tui.llm.base import AnswerFinished, AnswerPart, Availability, Prompt, TextDelta
 
@@ -23,7 +23,7 @@ MAX_SENTENCES: Final = 5
 """Sentences of an answer at most; more is reading the sources."""
 
 PER_SOURCE: Final = 2
-"""Sentences from one source at most."""
+"""Sentences from one source at most; the second only where it covers what the first does not."""
 
 _WORTH = 0.6
 """A sentence is quoted when it covers at least this share of what the best one covers."""
@@ -40,6 +40,7 @@ class _Quote:
     position: int
     sentence: str
     score: float
+    covered: frozenset[int]
 
 
 class ExtractiveAnswerer:
@@ -80,8 +81,14 @@ class ExtractiveAnswerer:
         scores = strengths.mean(axis=1) if strengths.shape[1] else strengths.sum(axis=1)
         quotes = [
             # An opening sentence says what the thing is: of two that cover as much, it is the better answer.
-            _Quote(passage, position, sentence, float(score) + (0.1 if position == 0 else 0.0))
-            for (passage, position, sentence), score in zip(candidates, scores, strict=True)
+            _Quote(
+                passage,
+                position,
+                sentence,
+                score=float(score) + (0.1 if position == 0 else 0.0),
+                covered=frozenset((strength >= ABSENT_BELOW).nonzero()[0].tolist()),
+            )
+            for (passage, position, sentence), score, strength in zip(candidates, scores, strengths, strict=True)
         ]
         return sorted(_best(quotes), key=lambda quote: (quote.passage.number, quote.position))
 
@@ -109,17 +116,23 @@ def _cut(sentence: str) -> str:
 
 
 def _best(quotes: Sequence[_Quote]) -> list[_Quote]:
-    """The quotes nearly as good as the best one, as far as the limits allow; of equal ones those of better sources."""
+    """What is worth quoting: from each good source its best sentence, then what adds to it; the first source always."""
     ranked = sorted(quotes, key=lambda quote: -quote.score)
-    taken: Counter[int] = Counter()
-    chosen: list[_Quote] = []
+    leading: dict[int, _Quote] = {}
     for quote in ranked:
-        if quote.score < _WORTH * ranked[0].score or len(chosen) == MAX_SENTENCES:
-            break
-        if taken[quote.passage.number] < PER_SOURCE:
-            taken[quote.passage.number] += 1
+        leading.setdefault(quote.passage.number, quote)
+    first = min(leading, default=0)
+    worthy = [quote for quote in ranked if quote.score >= _WORTH * ranked[0].score]
+    chosen = [quote for quote in leading.values() if quote in worthy or quote.passage.number == first]
+    chosen.sort(key=lambda quote: quote.passage.number != first)
+    taken = {quote.passage.number: 1 for quote in chosen}
+    for quote in worthy:
+        number = quote.passage.number
+        adds = number in taken and not quote.covered <= leading[number].covered
+        if adds and taken[number] < PER_SOURCE:
+            taken[number] += 1
             chosen.append(quote)
-    return chosen
+    return chosen[:MAX_SENTENCES]
 
 
 def _worded(quote: _Quote) -> str:
