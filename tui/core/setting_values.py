@@ -157,7 +157,7 @@ def parse_rate_limit(text: str, folder: Path) -> RateLimit:
     count, number, unit = match.groups() if match else ("0", "", "s")
     seconds = int(number or 1) * _SECONDS[unit]
     if int(count) < 1 or seconds < 1:
-        raise ValueError("a count and a period of at least one, like 100/60s, 100/1m or 5000/h")
+        raise ValueError("a count and a period of at least one and at most 999,999, like 100/60s, 100/1m or 5000/h")
     return RateLimit(int(count), seconds)
 
 

@@ -25,7 +25,10 @@ if TYPE_CHECKING:
     from tui.services.retrieval import Retrieval, Retriever
 
 NOTHING_FITS: Final = "Nothing in the index is close enough to this question to answer from."
-NOTHING_INDEXED: Final = "The index is empty, so there is nothing to answer from."
+NOTHING_INDEXED: Final = (
+    "The index is empty, so there is nothing to answer from. Fill it with `ragfood index upsert`, or bring a snapshot "
+    "back with `ragfood index restore`."
+)
 UNEXPECTED: Final = "Something unexpected ended this answer."
 
 SAVE_EVERY: Final = 1.0
