@@ -148,7 +148,8 @@ def _content(path: Path) -> str:
         content = path.read_bytes()
     except FileNotFoundError as error:
         raise FoodsFileError(
-            f"There is no file {name}.", hint="Check the path. Without a file and without RAGFOOD_FOODS the bundled foods are used."
+            f"There is no file {name}.",
+            hint="Check the path. Without a file and without RAGFOOD_FOODS the bundled foods are used.",
         ) from error
     except IsADirectoryError as error:
         raise FoodsFileError(f"{name} is a folder.", hint="Name a JSON file, such as foods.json inside it.") from error
