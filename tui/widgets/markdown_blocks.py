@@ -14,6 +14,7 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
+from functools import lru_cache
 
 from tui.widgets.markdown_inline import parse_inline
 from tui.widgets.markdown_lines import Columns, Line, RuleLine, TextLine
@@ -464,7 +465,7 @@ class BlockReader:
             return
         if table.columns is None:
             table.waiting = (*table.waiting, text)
-            if len(table.waiting) > TABLE_SAMPLE:
+            if len(table.waiting) >= TABLE_SAMPLE:
                 self._settle_columns(table)
             return
         self._give(table_line(text, table.columns, table.first, self.citations))
@@ -498,7 +499,7 @@ class BlockReader:
             rest.append(Run(" " * len(marker)))
             container.shown = True
             container.empty = False
-        return tuple(first), tuple(rest)
+        return _shared(tuple(first)), _shared(tuple(rest))
 
     def _give_blank(self) -> None:
         """Shows the blank line that the source has before what comes now."""
@@ -510,7 +511,8 @@ class BlockReader:
                 bars.append(Run("▌ ", BAR) if isinstance(container, _Quote) else Run(" " * len(container.marker)))
             while bars and not bars[-1].marks:
                 bars.pop()
-            self._steps.append(TextLine(tuple(bars), tuple(bars)))
+            before = _shared(tuple(bars))
+            self._steps.append(TextLine(before, before))
         self._blank = False
 
     def _give_text(
@@ -525,7 +527,7 @@ class BlockReader:
         if not base and any(isinstance(container, _Quote) for container in self._containers):
             base = QUOTED
         if is_code:
-            first, rest = (*first, Run(" ")), (*rest, Run(" "))
+            first, rest = _shared((*first, Run(" "))), _shared((*rest, Run(" ")))
         line = TextLine(first, rest, base=base, fold=is_code, bare=is_code and not plain(first).strip())
         line.extend(runs)
         self._give(line)
@@ -533,6 +535,12 @@ class BlockReader:
     def _give(self, line: Line) -> None:
         self._steps.append(line)
         self._begun = True
+
+
+@lru_cache(maxsize=512)
+def _shared(runs: tuple[Run, ...]) -> tuple[Run, ...]:
+    """Returns equal runs as one object: there are few, and each stands before many lines."""
+    return runs
 
 
 def _indent(text: str) -> int:

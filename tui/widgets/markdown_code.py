@@ -9,7 +9,7 @@ from itertools import islice
 from typing import TYPE_CHECKING
 
 from tui.widgets.markdown_lines import TextLine
-from tui.widgets.markdown_marks import COMMENT, KEYWORD, NAME, NUMBER, STRING, Span
+from tui.widgets.markdown_marks import COMMENT, KEYWORD, NAME, NUMBER, STRING
 
 if TYPE_CHECKING:
     from pygments.lexer import Lexer  # type: ignore[import-untyped]
@@ -48,7 +48,7 @@ def highlight(block: CodeBlock) -> Iterator[int]:
                     line_start += len(block.lines[number].text) + 1
                     number += 1
                 begin = offset - line_start
-                block.lines[number].spans.append(Span(begin, begin + len(piece), marks, 0))
+                block.lines[number].colour(begin, begin + len(piece), marks)
         yield len(batch)
 
 

@@ -98,6 +98,9 @@ def parse_inline(text: str, citations: int = 0) -> Inline:
 
     Hard breaks are runs that hold newlines. Takes time linear in the length of `text` for any text people write.
     """
+    if not _SPECIAL.search(text):
+        points = [match.end() for match in _BREAK_POINT.finditer(text)]
+        return Inline([Run(text)] if text else [], points[-1] if points else 0)
     return _Inline(text, citations).parse()
 
 
@@ -143,10 +146,13 @@ class _Inline:
         for node in reversed(self._nodes):
             if node.source < 0 or node.marks or node.source >= self._open_from:
                 continue
-            points = [match.end() for match in _BREAK_POINT.finditer(node.text)]
+            points = [node.source + match.end() for match in _BREAK_POINT.finditer(node.text)]
+            end = node.source + len(node.text)
+            if _BREAK_POINT.match(self._text, end - 1):
+                points.append(end)
             for point in reversed(points):
-                if node.source + point <= self._open_from:
-                    return node.source + point
+                if point <= self._open_from:
+                    return point
         return 0
 
     # -- one special character
@@ -332,7 +338,7 @@ class _Inline:
                 key = (closer.character, closer.opens, closer.length % 3)
                 found = _find_opener(openers, closer, bottoms.get(key, -1))
                 if found < 0:
-                    bottoms[key] = closer.order
+                    bottoms[key] = closer.order - 1
                     break
                 opener = openers[found]
                 del openers[found + 1 :]

@@ -7,7 +7,7 @@ is what fits the width. Lines grow at their end only, and only the rows from the
 from __future__ import annotations
 
 import re
-from bisect import bisect_right
+from bisect import bisect_left, bisect_right
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from functools import lru_cache
@@ -115,7 +115,8 @@ def _measured_breaks(text: str, width: int, start: int, *, fold: bool) -> list[i
             position += space
             used += space
         if cells > width:
-            pieces = chop_cells(bare, width)
+            # A wide character in a single column leaves an empty piece before it.
+            pieces = [piece for piece in chop_cells(bare, width) if piece]
             for piece in pieces[:-1]:
                 position += len(piece)
                 found.append(position)
@@ -125,6 +126,10 @@ def _measured_breaks(text: str, width: int, start: int, *, fold: bool) -> list[i
             position += len(bare)
             used += cells
     return found
+
+
+Mark = tuple[int, tuple[Span, ...], bool]
+"""How far a line had come: its length, its spans, and whether it was simple."""
 
 
 @dataclass(slots=True)
@@ -138,48 +143,56 @@ class TextLine:
     first: tuple[Run, ...] = ()
     rest: tuple[Run, ...] = ()
     text: str = ""
-    spans: list[Span] = field(default_factory=list)
+    spans: tuple[Span, ...] = ()
     base: int = 0
     fold: bool = False
     bare: bool = False
     _simple: bool = True
     _width: int = 0
-    _breaks: list[int] = field(default_factory=list)
+    _breaks: tuple[int, ...] = ()
 
     def extend(self, runs: Iterable[Run]) -> None:
         """Adds runs at the end."""
         added: list[str] = []
+        spans: list[Span] = []
         position = len(self.text)
         for text, marks, citation in runs:
             end = position + len(text)
-            last = self.spans[-1] if self.spans else None
-            if last is not None and last.end == position and last[2:] == (marks, citation):
-                self.spans[-1] = Span(last.start, end, marks, citation)
-            elif marks:
-                self.spans.append(Span(position, end, marks, citation))
+            if marks:
+                last = spans[-1] if spans else self.spans[-1] if self.spans else (0, -1, 0, 0)
+                if last[1:] == (position, marks, citation):
+                    position = last[0]
+                    if spans:
+                        spans.pop()
+                    else:
+                        self.spans = self.spans[:-1]
+                spans.append((position, end, marks, citation))
             added.append(text)
             position = end
+        if spans:
+            self.spans += tuple(spans)
         text = "".join(added)
         self._simple = self._simple and one_cell_each(text)
         self.text += text
         self._wrap_again()
 
-    def mark(self) -> tuple[int, Span | None, int, bool]:
-        """Returns what `rewind` needs to undo later extensions."""
-        return len(self.text), self.spans[-1] if self.spans else None, len(self.spans), self._simple
+    def colour(self, start: int, end: int, marks: int) -> None:
+        """Gives text after all spans so far a look, which changes no break."""
+        self.spans += ((start, end, marks, 0),)
 
-    def rewind(self, mark: tuple[int, Span | None, int, bool]) -> None:
+    def mark(self) -> Mark:
+        """Returns what `rewind` needs to undo later extensions."""
+        return len(self.text), self.spans, self._simple
+
+    def rewind(self, mark: Mark) -> None:
         """Takes back everything that was added since `mark`."""
-        length, last, spans, simple = mark
+        length, spans, simple = mark
         if len(self.text) == length:
             return
         self.text = self.text[:length]
-        del self.spans[spans:]
-        if last is not None:
-            self.spans[-1] = last
+        self.spans = spans
         self._simple = simple
-        while self._breaks and self._breaks[-1] >= length:
-            self._breaks.pop()
+        self._breaks = self._breaks[: bisect_left(self._breaks, length)]
         self._wrap_again()
 
     @property
@@ -194,7 +207,7 @@ class TextLine:
         room = self._room(width)
         if self._width != room:
             self._width = room
-            self._breaks = breaks(self.text, room, 0, simple=self._simple, fold=self.fold)
+            self._breaks = tuple(breaks(self.text, room, 0, simple=self._simple, fold=self.fold))
         return len(self._breaks) + 1
 
     def row(self, number: int, width: int) -> list[Part]:
@@ -220,10 +233,9 @@ class TextLine:
         """Wraps from the last certain break on: the one at the end was decided by a word that may have changed."""
         if not self._width:
             return
-        if self._breaks:
-            self._breaks.pop()
-        start = self._breaks[-1] if self._breaks else 0
-        self._breaks += breaks(self.text, self._width, start, simple=self._simple, fold=self.fold)
+        certain = self._breaks[:-1]
+        start = certain[-1] if certain else 0
+        self._breaks = (*certain, *breaks(self.text, self._width, start, simple=self._simple, fold=self.fold))
 
 
 @dataclass(slots=True)
@@ -380,10 +392,12 @@ class TableLine:
         """Too many columns to stand side by side: one running text, nothing left out."""
         if self.is_rule:
             return [[*prefix, Part("─" * room, BAR, 0, indent)]]
-        line = TextLine(base=0)
+        runs: list[Run] = []
         for place, cell in enumerate(self.cells):
-            line.extend([Run(COLUMN_GAP, BAR)] if place else [])
-            line.extend(Run(*part[:3]) for part in self._cell_parts(cell, 0, len(cell.text), 0))
+            runs += [Run(COLUMN_GAP, BAR)] if place else []
+            runs += [Run(*part[:3]) for part in self._cell_parts(cell, 0, len(cell.text), 0)]
+        line = TextLine()
+        line.extend(runs)
         rows = [line.row(number, room) for number in range(line.height(room))]
         return [prefix + [part._replace(offset=part.offset + indent) for part in row] for row in rows]
 
@@ -392,27 +406,23 @@ def spans_between(text: str, spans: Sequence[Span], start: int, end: int, offset
     """Returns `text[start:end]` cut at its spans; `offset` is added to where the parts are."""
     parts: list[Part] = []
     position = start
-    place = max(0, bisect_right(spans, start, key=_span_start) - 1)
+    place = max(0, bisect_right(spans, (start + 1,)) - 1)
     while position < end and place < len(spans):
-        span = spans[place]
+        span_start, span_end, marks, citation = spans[place]
         place += 1
-        if span.end <= position:
+        if span_end <= position:
             continue
-        if span.start >= end:
+        if span_start >= end:
             break
-        if span.start > position:
-            parts.append(Part(text[position : span.start], 0, 0, position + offset))
-            position = span.start
-        stop = min(span.end, end)
-        parts.append(Part(text[position:stop], span.marks, span.citation, position + offset))
+        if span_start > position:
+            parts.append(Part(text[position:span_start], 0, 0, position + offset))
+            position = span_start
+        stop = min(span_end, end)
+        parts.append(Part(text[position:stop], marks, citation, position + offset))
         position = stop
     if position < end:
         parts.append(Part(text[position:end], 0, 0, position + offset))
     return parts
-
-
-def _span_start(span: Span) -> int:
-    return span.start
 
 
 def _prefix_parts(runs: Sequence[Run], offset: int) -> list[Part]:

@@ -27,13 +27,11 @@ class Run(NamedTuple):
     citation: int = 0
 
 
-class Span(NamedTuple):
-    """The look of the characters from `start` to `end` of a line."""
+Span = tuple[int, int, int, int]
+"""The look of the characters of a line from a start to an end: ``(start, end, marks, citation)``.
 
-    start: int
-    end: int
-    marks: int
-    citation: int
+A plain tuple of numbers, of which an answer has thousands: the garbage collector does not look at those.
+"""
 
 
 def merged(runs: Iterable[Run]) -> list[Run]:

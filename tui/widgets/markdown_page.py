@@ -9,8 +9,7 @@ from textual.selection import Selection
 
 from tui.widgets.markdown_blocks import BlockReader, CodeEnded, Grown, Step
 from tui.widgets.markdown_code import CodeBlock
-from tui.widgets.markdown_lines import Line, Part, TextLine
-from tui.widgets.markdown_marks import Span
+from tui.widgets.markdown_lines import Line, Mark, Part, TextLine
 
 
 class Page:
@@ -28,12 +27,11 @@ class Page:
         self._first_rows: list[int] = []
         self._height = 0
         self._final = 0
-        self._final_mark: tuple[int, Span | None, int, bool] | None = None
+        self._final_mark: Mark | None = None
 
     def read(self, text: str, *, ends: bool = False) -> int:
         """Takes more text, or the end of it, and returns the first row that may have changed."""
-        self._take_back()
-        changed = self._first_rows[-1] if self._first_rows else 0
+        changed = self._take_back()
         self._add(self._reader.feed(text), final=True)
         if ends:
             self._add(self._reader.close(), final=True)
@@ -44,8 +42,8 @@ class Page:
             self._add(self._reader.preview(), final=False)
         return changed
 
-    def _take_back(self) -> None:
-        """Removes the preview."""
+    def _take_back(self) -> int:
+        """Removes the preview, and returns the first row that what comes now may change."""
         if len(self.lines) > self._final:
             self._height = self._first_rows[self._final]
             del self.lines[self._final :], self._first_rows[self._final :]
@@ -53,6 +51,9 @@ class Page:
         if isinstance(last, TextLine) and self._final_mark is not None:
             last.rewind(self._final_mark)
             self._measure_last()
+            # Where its last row begins depends on the word there, which may grow.
+            return max(self._first_rows[-1], self._height - 2)
+        return self._height
 
     def _add(self, steps: Iterable[Step], *, final: bool) -> None:
         for step in steps:

@@ -75,10 +75,10 @@ def _fitted(cells: Sequence[str], count: int) -> list[str]:
 
 def _cell(source: str, citations: int) -> Cell:
     runs = parse_inline(source, citations).runs
-    spans = []
+    spans: list[Span] = []
     position = 0
     for text, marks, citation in runs:
         if marks:
-            spans.append(Span(position, position + len(text), marks, citation))
+            spans.append((position, position + len(text), marks, citation))
         position += len(text)
     return Cell(plain(runs).replace("\n", " "), tuple(spans))
