@@ -246,3 +246,15 @@ def test_output_files_are_for_their_owner_only(filled: Path, call: Call, tmp_pat
     call("index", "export", "private.jsonl")
     assert (tmp_path / "private.jsonl").stat().st_mode & 0o077 == 0
     assert json.loads((tmp_path / "private.jsonl").read_text().split("\n")[0])
+
+
+def test_a_list_of_more_than_a_page_has_everything_once(call: Call, tmp_path: Path) -> None:
+    rows = [{"id": f"food-{number}", "text": f"Soup number {number}."} for number in range(2100)]
+    file = tmp_path / "many.json"
+    file.write_text(json.dumps(rows))
+    call("--namespace", "many", "index", "upsert", str(file))
+    some = call("--namespace", "many", "index", "list", "--limit", "1500", "--json").document
+    assert [record["id"] for record in some["records"]] == [f"food-{number}" for number in range(1500)]
+    rest = call("--namespace", "many", "index", "list", "--limit", "9999", "--cursor", some["next_cursor"], "--json")
+    assert [record["id"] for record in rest.document["records"]] == [f"food-{number}" for number in range(1500, 2100)]
+    assert rest.document["next_cursor"] == ""

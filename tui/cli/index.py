@@ -17,15 +17,18 @@ from tui.cli.output import StatusLine, note, print_json, say
 from tui.cli.running import FILE_PATH, current_run, filter_option, json_option, opened, run_async
 from tui.core.errors import ConfigurationError, RagfoodError
 from tui.core.events import Finished, Progress, TransferEvent, Transferred
+from tui.core.records import Page
 from tui.core.text import clean_line
 
 if TYPE_CHECKING:
     from tui.cli.root import Run
     from tui.core.events import Plan
-    from tui.core.records import IndexInfo, Page
+    from tui.core.records import IndexInfo, Record
+    from tui.index.base import VectorIndex
     from tui.services.bundle import Services
 
 _SHOWN_ROWS = 20
+_PAGE = 1000
 _WIDEST_ID = 40
 _RESUMES = "What was written before stays, and the same command goes on from there."
 
@@ -116,9 +119,7 @@ def stats(as_json: bool) -> None:
 @index.command("list")
 @click.option("--prefix", default="", metavar="P", help="Only ids that begin with this.")
 @filter_option
-@click.option(
-    "--limit", type=click.IntRange(1, 1000), default=100, metavar="N", show_default=True, help="Records at most."
-)
+@click.option("--limit", type=click.IntRange(1), default=100, metavar="N", show_default=True, help="Records at most.")
 @click.option("--cursor", default="", metavar="C", help="Go on where another listing ended (its next_cursor).")
 @json_option
 def list_records(prefix: str, filter_: str, limit: int, cursor: str, as_json: bool) -> None:
@@ -127,7 +128,7 @@ def list_records(prefix: str, filter_: str, limit: int, cursor: str, as_json: bo
 
     async def work() -> Page:
         async with opened(run, use_model=False) as services:
-            return await services.index.scan(cursor=cursor, limit=limit, prefix=prefix, filter=filter_)
+            return await _read_pages(services.index, limit=limit, cursor=cursor, prefix=prefix, filter=filter_)
 
     page = run_async(work)
     if as_json:
@@ -142,6 +143,18 @@ def list_records(prefix: str, filter_: str, limit: int, cursor: str, as_json: bo
         say("\n".join(f"{id}{' ' * (widest - cells(id))}  {heading}" for id, heading in rows))
     if page.next_cursor:
         note(f"There are more: --cursor {shlex.quote(page.next_cursor)}")
+
+
+async def _read_pages(index: VectorIndex, *, limit: int, cursor: str, prefix: str, filter: str) -> Page:
+    """Reads pages until there are `limit` records or none are left."""
+    records: list[Record] = []
+    while True:
+        size = min(limit - len(records), _PAGE)
+        page = await index.scan(cursor=cursor, limit=size, prefix=prefix, filter=filter)
+        records += page.records
+        cursor = page.next_cursor
+        if not cursor or len(records) == limit:
+            return Page(tuple(records), cursor)
 
 
 @index.command()
