@@ -5,9 +5,11 @@ from __future__ import annotations
 import asyncio
 import gc
 import logging
+import os
 import re
 from collections import deque
 from collections.abc import Awaitable, Callable, Iterable
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, ClassVar
 
@@ -24,7 +26,11 @@ from tui.screens.opening import Opening
 from tui.widgets.guarded import Guarded, Unexpected
 
 if TYPE_CHECKING:
+    from rich.console import RenderableType
+    from textual.driver import Driver
+
     from tui.core.settings import Settings
+    from tui.screens.browse import BrowseScreen
     from tui.screens.help import KeySection
     from tui.services.bundle import Services
 
@@ -72,6 +78,7 @@ class RagfoodApp(Guarded, App[None]):
 
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("f1", "help", "Help", id="app.help", show=False),
+        Binding("f3", "browse", "Browse", id="pane.browse", tooltip="Every record of the index"),
         Binding("ctrl+q", "quit", "Quit", id="app.quit", priority=True),
         Binding("ctrl+c", "interrupt", "Copy, stop, clear or quit", id="app.interrupt", show=False, priority=True),
     ]
@@ -96,7 +103,19 @@ class RagfoodApp(Guarded, App[None]):
         self.failures: deque[BaseException] = deque(maxlen=MOST_FAILURES)
         self._log_file = log_file
         self._interrupted_at: float | None = None
+        self._browse: BrowseScreen | None = None
         self.set_keymap(dict(settings.keys))
+
+    def get_driver_class(self) -> type[Driver]:
+        """Returns what talks to the terminal: on Unix our own, unless another one is asked for."""
+        usual = super().get_driver_class()
+        if os.name != "posix":
+            return usual
+        from textual.drivers.linux_driver import LinuxDriver
+
+        from tui.terminal import TerminalDriver
+
+        return TerminalDriver if usual is LinuxDriver else usual
 
     def on_load(self) -> None:
         """Postpones garbage collection until after the first paint: what is made until then stays."""
@@ -130,6 +149,31 @@ class RagfoodApp(Guarded, App[None]):
         if not isinstance(self.screen, Help):
             self.push_screen(Help(self._key_sections(), keys_of=self._keys_of))
 
+    async def action_browse(self) -> None:
+        """Shows every record of the index."""
+        from tui.screens.browse import BrowseScreen
+
+        if self._browse is None:
+            self._browse = BrowseScreen(self.opening)
+            self.install_screen(self._browse, "browse")
+        if self.screen is self.chat:
+            await self.push_screen(self._browse)
+
+    async def action_leave_browse(self, pane: str = "chat") -> None:
+        """Goes back to `pane` of the chat."""
+        if self._browse is not None and self.screen is self._browse:
+            await self.pop_screen()
+        self.chat.action_show_pane(pane)
+
+    async def on_browse_screen_asked(self, event: BrowseScreen.Asked) -> None:
+        """Puts a question about a record into the prompt; what was typed there before waits in the history."""
+        await self.action_leave_browse()
+        prompt = self.chat.prompt
+        if prompt.text.strip():
+            prompt.questions.add(prompt.text)
+        prompt.load_text(event.question)
+        prompt.move_cursor(prompt.document.end)
+
     def action_interrupt(self) -> None:
         """Copies a selection, else closes a dialog, else stops or clears, else quits when pressed twice."""
         selected = self._selected_text()
@@ -138,7 +182,7 @@ class RagfoodApp(Guarded, App[None]):
             self.notify("Copied, if your terminal allows it.", markup=False)
         elif isinstance(self.screen, ModalScreen):
             self.screen.dismiss(getattr(self.screen, "SAFE", None))
-        elif not self.chat.interrupt():
+        elif not (self._browse if self._browse is not None and self._browse.is_current else self.chat).interrupt():
             now = self.clock.monotonic()
             if self._interrupted_at is not None and now - self._interrupted_at <= AGAIN_WITHIN:
                 self.exit()
@@ -170,9 +214,12 @@ class RagfoodApp(Guarded, App[None]):
         yield from super().get_system_commands(screen)
         chat = self.chat
         yield SystemCommand("Help", "Show the keys", self.action_help)
-        yield SystemCommand("Chat", "Back to the prompt", lambda: chat.action_show_pane("chat"))
-        yield SystemCommand("Sources", "The passages of the answer", lambda: chat.action_show_pane("sources"))
-        yield SystemCommand("Index", "Into the index panel", lambda: chat.action_show_pane("index"))
+        yield SystemCommand("Chat", "Back to the prompt", partial(self.action_leave_browse, "chat"))
+        yield SystemCommand("Sources", "The passages of the answer", partial(self.action_leave_browse, "sources"))
+        yield SystemCommand("Index", "Into the index panel", partial(self.action_leave_browse, "index"))
+        yield SystemCommand("Browse", "Every record of the index", self.action_browse)
+        if self._browse is not None and screen is self._browse:
+            yield from self._browse.commands()
         yield SystemCommand("Stop the answer", "Keep what came so far", chat.action_peel)
         yield SystemCommand("Upsert", "Plan and upsert the foods file", chat.action_upsert)
         yield SystemCommand("Reset the index", "Remove every record, after a snapshot", chat.action_reset_index)
@@ -181,17 +228,24 @@ class RagfoodApp(Guarded, App[None]):
         yield SystemCommand("Stop index work", "Stop an upsert, a reset or an export", chat.action_stop_index_work)
 
     def _key_sections(self) -> list[KeySection]:
+        from tui.screens.browse import BrowseScreen
         from tui.widgets.index_panel import IndexPanel
         from tui.widgets.prompt import Prompt
+        from tui.widgets.record_detail import RecordDetail
+        from tui.widgets.record_list import RecordList
         from tui.widgets.sources import Sources
 
         palette = Binding(self.COMMAND_PALETTE_BINDING, "command_palette", "All commands", id="app.palette")
-        return [
+        sections: list[KeySection] = [
             ("Everywhere", [*ChatScreen.BINDINGS, palette, *self.BINDINGS]),
             ("In the prompt", Prompt.BINDINGS),
             ("In the sources", [*Sources.BINDINGS, Binding("1-9", "", "Source of that number")]),
             ("In the index panel", IndexPanel.BINDINGS),
         ]
+        browsing = ("While browsing", [*BrowseScreen.KEYS, *RecordList.BINDINGS, *RecordDetail.BINDINGS])
+        # What can be done right here comes first.
+        sections.insert(0 if self._browse is not None and self.screen is self._browse else len(sections), browsing)
+        return sections
 
     def _keys_of(self, binding: Binding) -> str:
         remapped = self.settings.keys.get(binding.id or "")
@@ -230,6 +284,11 @@ class RagfoodApp(Guarded, App[None]):
         if self._exception is None:
             # Textual's own test harness raises it again.
             self._exception = error
+        self._give_up()
+
+    def panic(self, *renderables: RenderableType) -> None:
+        """Ends the app with a sentence whatever Textual would print, which goes to the log."""
+        _log.critical("fatal error: %s", " ".join(str(renderable) for renderable in renderables))
         self._give_up()
 
     def _give_up(self) -> None:
