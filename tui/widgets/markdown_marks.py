@@ -10,7 +10,7 @@ MARKS = (
     "heading", "title", "marker", "bar", "quoted", "rule", "block", "label", "cell-head",
     "keyword", "name", "string", "number", "comment",
 )  # fmt: skip
-"""The names of the marks, in the order in which later ones win; each is a component class of the widget."""
+"""The names of the marks, in the order in which later ones win."""
 
 (
     EMPHASIS, STRONG, STRIKE, CODE, LINK, ADDRESS, CITATION, UNKNOWN,

@@ -7,11 +7,13 @@ for each piece, the usual way, costs a hundred times the memory and a layout of 
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from typing import ClassVar, Self
+from collections.abc import Iterator, Mapping
+from itertools import count
+from typing import Self
 
 from rich.segment import Segment
 from textual import events
+from textual.cache import LRUCache
 from textual.geometry import Region, Size
 from textual.message import Message
 from textual.selection import Selection
@@ -33,8 +35,40 @@ CATCH_UP_EVERY = 0.015
 """The same while there is more than one step's worth waiting."""
 STEP = 3_000
 """Characters read in one step: a few milliseconds of work."""
-KEPT_ROWS = 60
-"""Drawn rows that are remembered for scrolling."""
+KEPT_ROWS = 300
+"""Drawn rows that are remembered, of all answers together: some screens. A row with its caches takes about 10 KB."""
+
+_drawn_rows: LRUCache[tuple[int, int], Strip] = LRUCache(KEPT_ROWS)
+"""Rows as they were drawn, by the number of the drawing they belong to and their own."""
+_drawings = count()
+
+
+LOOKS: Mapping[str, str] = {
+    "emphasis": "italic",
+    "strong": "bold",
+    "strike": "strike",
+    "code": "$text-accent on $foreground 8%",
+    "link": "$text-primary underline",
+    "address": "$foreground 60% not underline",
+    "citation": "bold $text-secondary",
+    "unknown": "bold $text-warning",
+    "heading": "bold $text-primary",
+    "title": "bold underline",
+    "marker": "bold $text-secondary",
+    "bar": "$foreground 50%",
+    "quoted": "italic",
+    "rule": "$foreground 50%",
+    "block": "on $foreground 6%",
+    "label": "italic $foreground 60%",
+    "cell-head": "bold",
+    "keyword": "bold $text-accent",
+    "name": "$text-primary",
+    "string": "$text-success",
+    "number": "$text-warning",
+    "comment": "italic $foreground 60%",
+}
+"""The style of each mark, in the theme's variables. Component classes would cost 100 KB an answer: Textual makes a node
+of each for every widget."""
 
 
 class StreamedMarkdown(Widget):
@@ -46,34 +80,10 @@ class StreamedMarkdown(Widget):
     """
 
     ALLOW_MAXIMIZE = False
-    COMPONENT_CLASSES: ClassVar[set[str]] = {f"markdown--{mark}" for mark in MARKS}
-
     DEFAULT_CSS = """
     StreamedMarkdown {
         height: auto;
         width: 1fr;
-        & > .markdown--emphasis { text-style: italic; }
-        & > .markdown--strong { text-style: bold; }
-        & > .markdown--strike { text-style: strike; }
-        & > .markdown--code { color: $text-accent; background: $foreground 8%; }
-        & > .markdown--link { color: $text-primary; text-style: underline; }
-        & > .markdown--address { color: $foreground 60%; text-style: not underline; }
-        & > .markdown--citation { color: $text-secondary; text-style: bold; }
-        & > .markdown--unknown { color: $text-warning; text-style: bold reverse; }
-        & > .markdown--heading { color: $text-primary; text-style: bold; }
-        & > .markdown--title { text-style: bold underline; }
-        & > .markdown--marker { color: $text-secondary; text-style: bold; }
-        & > .markdown--bar { color: $foreground 60%; }
-        & > .markdown--quoted { text-style: italic; }
-        & > .markdown--rule { color: $foreground 60%; }
-        & > .markdown--block { background: $foreground 6%; }
-        & > .markdown--label { color: $foreground 60%; text-style: italic; }
-        & > .markdown--cell-head { text-style: bold; }
-        & > .markdown--keyword { color: $text-accent; text-style: bold; }
-        & > .markdown--name { color: $text-primary; }
-        & > .markdown--string { color: $text-success; }
-        & > .markdown--number { color: $text-warning; }
-        & > .markdown--comment { color: $foreground 60%; text-style: italic; }
     }
     """
 
@@ -117,7 +127,7 @@ class StreamedMarkdown(Widget):
         self._arrived: list[str] = []
         self._finished = False
         self._timer: Timer | None = None
-        self._drawn: dict[int, Strip] = {}
+        self._forget_all_rows()
         self._styles_of: dict[tuple[int, int], Style] = {}
         self._begin_again()
         if text:
@@ -278,8 +288,11 @@ class StreamedMarkdown(Widget):
             self.refresh(Region(0, start, self.size.width, end - start))
 
     def _forget_rows(self, start: int, end: int) -> None:
-        for y in [y for y in self._drawn if start <= y < end]:
-            del self._drawn[y]
+        for y in range(start, end):
+            _drawn_rows.discard((self._drawing, y))
+
+    def _forget_all_rows(self) -> None:
+        self._drawing = next(_drawings)
 
     # -- what Textual asks for
 
@@ -292,7 +305,7 @@ class StreamedMarkdown(Widget):
         if not width:
             return 0
         if self._page.set_width(width):
-            self._drawn.clear()
+            self._forget_all_rows()
         return self._page.rows
 
     def render_lines(self, crop: Region) -> list[Strip]:
@@ -304,14 +317,13 @@ class StreamedMarkdown(Widget):
             return super().render_lines(crop)
         background = self.background_colors[1]
         filters = self.get_line_filters()
-        drawn = self._drawn
-        if len(drawn) > KEPT_ROWS + crop.height:
-            self._drawn = drawn = {y: strip for y, strip in drawn.items() if crop.y <= y < crop.bottom}
+        drawing = self._drawing
+        self._styles_of.clear()
         strips = []
         for y in crop.line_range:
-            strip = drawn.get(y)
+            strip = _drawn_rows.get((drawing, y))
             if strip is None:
-                drawn[y] = strip = self.render_line(y)
+                _drawn_rows[drawing, y] = strip = self.render_line(y)
             for line_filter in filters:
                 strip = strip.apply_filter(line_filter, background)
             strips.append(strip)
@@ -322,7 +334,7 @@ class StreamedMarkdown(Widget):
     def refresh(self, *regions: Region, repaint: bool = True, layout: bool = False, recompose: bool = False) -> Self:
         """Draws again; without regions, everything."""
         if repaint and not regions:
-            self._drawn.clear()
+            self._forget_all_rows()
         return super().refresh(*regions, repaint=repaint, layout=layout, recompose=recompose)
 
     def render_line(self, y: int) -> Strip:
@@ -355,9 +367,10 @@ class StreamedMarkdown(Widget):
         style = self._styles_of.get((marks, citation))
         if style is None:
             style = self.visual_style
+            parse = self.app.stylesheet.parse_style
             for place, mark in enumerate(MARKS):
                 if marks >> place & 1:
-                    style += self.get_visual_style(f"markdown--{mark}", partial=True)
+                    style += parse(LOOKS[mark])
             if citation:
                 style += Style.from_meta({"citation": citation})
             self._styles_of[marks, citation] = style
@@ -370,7 +383,7 @@ class StreamedMarkdown(Widget):
     def notify_style_update(self) -> None:
         """Forgets the looks of another theme."""
         self._styles_of.clear()
-        self._drawn.clear()
+        self._forget_all_rows()
         super().notify_style_update()
 
     def render(self) -> Visual | str:
@@ -387,10 +400,6 @@ class StreamedMarkdown(Widget):
         if isinstance(number, int) and 0 < number <= self._citations:
             event.stop()
             self.post_message(self.CitationSelected(self, number))
-
-    def on_hide(self) -> None:
-        """Forgets drawn rows that nobody sees."""
-        self._drawn.clear()
 
 
 def _cut(parts: list[Part], start: int, end: int) -> list[Part]:
