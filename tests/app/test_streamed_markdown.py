@@ -486,21 +486,21 @@ class TestWidget:
             assert await drawn(pilot, answer) == ["one two", "", "three"]
             assert answer.source == "one\r\ntwo\r\n\r\nthree"
 
-    @pytest.mark.parametrize("name", HOSTILE)
     @pytest.mark.parametrize("wrapper", ["{}", "- {}", "```\n{}\n```", "| {} | b |\n|---|---|\n| {} | d |", "# {}"])
-    async def test_foreign_text_is_only_read(self, name: str, wrapper: str) -> None:
-        text = wrapper.replace("{}", HOSTILE[name])
-        answer = StreamedMarkdown(text, 1)
+    async def test_foreign_text_is_only_read(self, wrapper: str) -> None:
+        answer = StreamedMarkdown(citations=1)
         async with showing(answer, size=(40, 12)) as (app, pilot):
             answer.finish()
-            await drawn(pilot, answer)
-            for y in range(answer.size.height):
-                strip = answer.render_line(y)
-                assert not forbidden_in(strip.text)
-                assert strip.cell_length == answer.size.width
-                for segment in strip:
-                    assert "@click" not in segment.style.meta
-                    assert segment.style.link is None
+            for attack in HOSTILE.values():
+                answer.replace(wrapper.replace("{}", attack))
+                await drawn(pilot, answer)
+                for y in range(answer.size.height):
+                    strip = answer.render_line(y)
+                    assert not forbidden_in(strip.text)
+                    assert strip.cell_length == answer.size.width
+                    for segment in strip:
+                        assert "@click" not in segment.style.meta
+                        assert segment.style.link is None
             await pilot.click(StreamedMarkdown, offset=(2, 0))
             assert app.is_running
 
@@ -521,9 +521,9 @@ class TestWidget:
         answer = StreamedMarkdown()
         async with showing(answer) as (app, pilot):
             app.query_one(TextArea).focus()
-            for number in range(40):
-                answer.append(f"- **item** {number}\n" * 5)
+            for number in range(10):
+                answer.append(f"- **item** {number}\n" * 20)
                 await pilot.press("x")
             answer.finish()
             assert len(await drawn(pilot, answer)) == 200
-            assert app.query_one(TextArea).text == "x" * 40
+            assert app.query_one(TextArea).text == "x" * 10
