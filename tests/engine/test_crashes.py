@@ -124,6 +124,7 @@ def test_a_file_system_without_shared_memory_gets_a_rollback_journal(path: Path)
             return super().execute(sql, *parameters)
 
     path.parent.mkdir()
+    path.touch()
     file = IndexFile(path, busy_timeout=1)
     file.close()
     file.connection = sqlite3.connect(path, isolation_level=None, factory=NoSharedMemory)

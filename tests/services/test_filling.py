@@ -142,3 +142,33 @@ async def test_an_index_of_another_kind_is_left_alone(index: EmbeddedIndex, food
     await filling.wait()
     assert [event async for event in filling.run()] == []
     assert await held(index) == []
+
+
+@pytest.mark.parametrize("asked_before", [True, False])
+async def test_an_index_that_was_deleted_is_filled_again(
+    index: EmbeddedIndex, foods: Path, tmp_path: Path, asked_before: bool
+) -> None:
+    filling = filling_of(index, foods)
+    await filling.wait()
+    assert not asked_before or not await filling.needed()
+    (tmp_path / "index.db").unlink()
+    assert await filling.needed()
+    await filling.wait()
+    assert await held(index) == ALL
+
+
+async def test_a_fill_whose_file_is_deleted_starts_over(index: EmbeddedIndex, foods: Path, tmp_path: Path) -> None:
+    batches = 0
+
+    def checkpoint(name: str) -> None:
+        nonlocal batches
+        batches += name == "ingestion.batch_committed"
+        if name == "ingestion.batch_committed" and batches == 2:
+            (tmp_path / "index.db").unlink()
+
+    service = IngestService(index, foods, SystemClock(), checkpoint=checkpoint, batch_records=10)
+    await FirstFill(index, service).wait()
+    other = open_index(tmp_path / "index.db")
+    assert await held(other) == ALL
+    assert not await other.needs_first_fill()
+    await other.aclose()

@@ -11,7 +11,7 @@ import pytest_asyncio
 
 from tests.index.embedded_setup import food_rows, open_index, write_foods
 from tui.core.clock import SystemClock
-from tui.core.errors import FoodsFileError, InvalidRecord, StorageFull
+from tui.core.errors import FoodsFileError, IndexChanged, InvalidRecord, StorageFull
 from tui.core.events import Finished, IngestEvent, Planned, Progress
 from tui.core.foods import content_hash, read_foods
 from tui.core.records import Record
@@ -326,3 +326,18 @@ async def test_closing_the_iterator_stops_it_too(service: IngestService, index: 
     await asyncio.sleep(0)
     assert await index.version() == before
     assert len(await held(index)) < 25
+
+
+async def test_an_upsert_whose_file_is_deleted_says_so_and_the_next_writes_all(
+    index: EmbeddedIndex, foods: Path, tmp_path: Path
+) -> None:
+    def delete_file(name: str) -> None:
+        if name == "ingestion.batch_committed":
+            (tmp_path / "index.db").unlink(missing_ok=True)
+
+    service = IngestService(index, foods, SystemClock(), checkpoint=delete_file, batch_records=10)
+    with pytest.raises(IndexChanged, match="deleted or replaced") as caught:
+        await collect(service.upsert())
+    assert caught.value.hint
+    await finish(IngestService(index, foods, SystemClock()).upsert())
+    assert await held(index) == [f"food-{n}" for n in range(25)]

@@ -333,3 +333,21 @@ async def test_a_stopped_reset_removes_nothing(service: TransferService, index: 
     async with aclosing(service.reset()) as events:
         await anext(events)
     assert len(await held(index)) == 40
+
+
+async def test_a_restore_whose_file_is_deleted_says_so(
+    service: TransferService, index: EmbeddedIndex, paths: Paths, clock: Noon, tmp_path: Path
+) -> None:
+    def delete_file(name: str) -> None:
+        if name == "restore.batch_committed":
+            paths.index_file.unlink(missing_ok=True)
+
+    await finish(service.export(tmp_path / "one.jsonl"))
+    with pytest.raises(IndexChanged, match="deleted or replaced"):
+        await finish(
+            TransferService(index, paths, clock, checkpoint=delete_file, batch_records=15).restore(
+                tmp_path / "one.jsonl"
+            )
+        )
+    await finish(service.restore(tmp_path / "one.jsonl"))
+    assert (await index.info()).records == 40

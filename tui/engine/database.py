@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from tui.core.checkpoints import Checkpoint, no_checkpoint
 from tui.core.errors import InvalidQuery
 from tui.core.records import SparseVector
-from tui.engine import codec, store
+from tui.engine import codec, faults, store
 from tui.engine.blocks import Blocks
 from tui.engine.files import IndexFile
 from tui.engine.filters import parse
@@ -111,6 +111,11 @@ class Database:
     def path(self) -> Path:
         """The database file."""
         return self._file.path
+
+    def is_current(self) -> bool:
+        """Whether the path still names the file that was opened; when not, close this and open what is there now."""
+        with faults.translated(self.path):
+            return self._file.is_current()
 
     def close(self) -> None:
         """Releases the file and the memory. Safe to call twice."""

@@ -7,7 +7,7 @@ import os
 import sqlite3
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import asdict
 from pathlib import Path
 
@@ -24,6 +24,9 @@ PAGE_SIZE = 8192
 
 _WAL_RETRY_SECONDS = 0.01
 
+FileId = tuple[int, int]
+"""Device and number of a file."""
+
 
 class IndexFile:
     """One connection to an index file.
@@ -36,8 +39,16 @@ class IndexFile:
     def __init__(self, path: Path, *, busy_timeout: float) -> None:
         self.path = path
         self._busy_timeout = busy_timeout
+        self._id = _file_id(path)
+        self._side_ids: dict[Path, FileId] = {}
+        # "rw" never makes a file: whoever is to make one does so in `_prepare`.
         self.connection = sqlite3.connect(
-            path, timeout=busy_timeout, isolation_level=None, check_same_thread=False, cached_statements=256
+            f"{path.absolute().as_uri()}?mode=rw",
+            uri=True,
+            timeout=busy_timeout,
+            isolation_level=None,
+            check_same_thread=False,
+            cached_statements=256,
         )
         self.config = IndexConfig(dimension=1)
         self.block_rows = 0
@@ -67,8 +78,22 @@ class IndexFile:
             return other
 
     def close(self) -> None:
-        """Closes the connection. Safe to call twice."""
+        """Closes the connection. Safe to call twice.
+
+        A file that is not at its path any more takes its log with it: left beside another file it would be taken for
+        the log of that one.
+        """
+        orphans = [] if self.is_current() else [side for side, id in self._side_ids.items() if _file_id(side) == id]
         self.connection.close()
+        for side in orphans:
+            side.unlink(missing_ok=True)
+
+    def is_current(self) -> bool:
+        """Whether the path still names the file that was opened: it may have been deleted or replaced meanwhile.
+
+        While it is open its number cannot be given to another file. Raises `OSError` when the path cannot be looked at.
+        """
+        return _file_id(self.path) == self._id
 
     @contextmanager
     def reading(self) -> Iterator[sqlite3.Connection]:
@@ -132,6 +157,8 @@ class IndexFile:
         if state == "empty" and config is not None:
             self._create(config, checkpoint)
         self._read_settings(config)
+        found = {side: _file_id(side) for side in _sides(self.path)}
+        self._side_ids = {side: id for side, id in found.items() if id is not None}
 
     def _recognise(self) -> str:
         """Returns ``empty`` or ``ours``; raises when the file is neither. Changes nothing."""
@@ -203,4 +230,37 @@ def _prepare(path: Path, *, create: bool) -> None:
     missing = [folder for folder in path.parents if not folder.exists()]
     for folder in reversed(missing):
         folder.mkdir(mode=0o700, exist_ok=True)
-    os.close(os.open(path, os.O_CREAT | os.O_RDWR, 0o600))
+    with _sole_maker(path.parent):
+        if path.exists():
+            return
+        for side in _sides(path):
+            # Left by a file that was deleted or moved away, perhaps while a process had it open.
+            side.unlink(missing_ok=True)
+        os.close(os.open(path, os.O_CREAT | os.O_RDWR, 0o600))
+
+
+def _sides(path: Path) -> list[Path]:
+    """Returns where SQLite keeps what belongs to the file at `path`: its log, the log's index, its journal."""
+    return [path.with_name(path.name + suffix) for suffix in ("-wal", "-shm", "-journal")]
+
+
+def _file_id(path: Path) -> FileId | None:
+    """Returns the device and number of what is at `path`, None where there is nothing."""
+    try:
+        about = path.stat()
+    except (FileNotFoundError, NotADirectoryError):
+        return None
+    return about.st_dev, about.st_ino
+
+
+@contextmanager
+def _sole_maker(folder: Path) -> Iterator[None]:
+    """Lets one process at a time make the file, where the platform and the file system can."""
+    with ExitStack() as stack:
+        with suppress(ImportError, OSError):
+            import fcntl
+
+            descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+            stack.callback(os.close, descriptor)
+            fcntl.flock(descriptor, fcntl.LOCK_EX)
+        yield

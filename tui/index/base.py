@@ -19,11 +19,19 @@ class VectorIndex(Protocol):
         """Returns counts, dimension, similarity, models and namespaces."""
         ...
 
-    async def upsert(self, records: Sequence[Record]) -> None:
+    async def identity(self) -> str:
+        """Returns a text that changes when another index takes the place of this one, as when its file is replaced.
+
+        Empty while there is none, and where that cannot happen.
+        """
+        ...
+
+    async def upsert(self, records: Sequence[Record], *, identity: str = "") -> None:
         """Writes one batch, all or nothing, replacing whole records with equal ids.
 
         Records without vectors are embedded from their `text`. An empty batch writes nothing, and like any other ends a
-        first fill. Raises `InvalidRecord` when a record does not fit.
+        first fill. Raises `InvalidRecord` when a record does not fit, and with an `identity` that is not the current
+        one `IndexChanged`, so that work of several batches never ends up in two places.
         """
         ...
 
@@ -92,11 +100,11 @@ class FillableIndex(VectorIndex, Protocol):
     async def fill(self, records: Sequence[Record]) -> bool:
         """Writes one batch of the first fill as `upsert` does, and returns true.
 
-        Writes nothing and returns false once the fill is not needed any more: another process finished it, or a person
-        wrote, deleted or reset.
+        Writes nothing and returns false once the fill is not wanted any more: another process finished it, a person
+        wrote, deleted or reset, or another index took the place of the one in which it was begun.
         """
         ...
 
     async def finish_first_fill(self) -> None:
-        """Remembers durably that the first fill is complete."""
+        """Remembers durably that the first fill is complete, unless it was not begun in the index that is there now."""
         ...

@@ -50,9 +50,13 @@ class EmbeddedIndex:
         """Returns counts, dimension, similarity, models and namespaces; of a missing file what it will be like."""
         return await self._thread.read(self._store.info)
 
-    async def upsert(self, records: Sequence[Record]) -> None:
+    async def identity(self) -> str:
+        """Returns a text that changes when the file is deleted or replaced by another; empty while there is none."""
+        return await self._thread.read(self._store.identity)
+
+    async def upsert(self, records: Sequence[Record], *, identity: str = "") -> None:
         """Writes one batch, all or nothing; a batch that has begun is finished even when the caller is cancelled."""
-        await self._thread.write(lambda: self._store.write(records))
+        await self._thread.write(lambda: self._store.write(records, identity=identity))
 
     async def query(self, text: str, *, top_k: int, filter: str = "", mode: QueryMode = QueryMode.HYBRID) -> list[Hit]:
         """Returns at most `top_k` hits with relevance, best first. Raises `FilterSyntaxError` or `InvalidQuery`."""

@@ -64,6 +64,7 @@ class EmbeddedStore:
         self._opened: Database | None = None
         self._loaded: tuple[Embedder, SparseEmbedder] | None = None
         self._matched = False
+        self._openings = 0
         self._views: dict[object, tuple[Snapshot, ExitStack]] = {}
         self._fill_note = f"first_fill:{namespace}"
 
@@ -95,11 +96,18 @@ class EmbeddedStore:
             namespaces={name: NamespaceInfo(count) for name, count in counts.items()},
         )
 
-    def write(self, records: Sequence[Record], *, filling: bool = False) -> Generator[None, None, bool]:
+    def identity(self) -> str:
+        """Returns what `VectorIndex.identity` promises: the how-manieth file this process has found at the path."""
+        return "" if self._existing() is None else str(self._openings)
+
+    def write(
+        self, records: Sequence[Record], *, identity: str = "", filling: bool = False
+    ) -> Generator[None, None, bool]:
         """Embeds what has no vectors, a slice a step, and commits all records at once.
 
-        Returns whether it wrote: a batch of the first fill is not wanted once the fill is over. Raises `IndexMismatch`
-        when something was embedded by another model than the file's.
+        Returns whether it wrote: a batch of the first fill is not wanted once the fill is over, nor in another file
+        than the one in which it was begun. Raises `IndexChanged` when `identity` is not the current one, and
+        `IndexMismatch` when something was embedded by another model than the file's.
         """
         rows: list[Row] = []
         for part in batches(
@@ -107,6 +115,10 @@ class EmbeddedStore:
         ):
             rows += self._rows(part)
             yield
+        if identity and identity != self.identity():
+            raise _replaced(self.path)
+        if filling and self._existing() is None:
+            return False
         database = self._database()
         if any(map(_is_bare, records)):
             # Another process may have made the file since the texts were embedded.
@@ -114,7 +126,7 @@ class EmbeddedStore:
         if not filling:
             database.upsert(self._namespace, rows, notes={self._fill_note: _DONE})
             return True
-        with self._committing_only_if(self._fill_is_needed) as committed:
+        with self._committing_only_if(self._fill_is_begun) as committed:
             database.upsert(self._namespace, rows, notes={self._fill_note: _BEGUN})
         return committed()
 
@@ -206,13 +218,17 @@ class EmbeddedStore:
             database.set_note(self._fill_note, _BEGUN)
 
     def end_first_fill(self) -> None:
-        """Remembers that no first fill is needed any more."""
-        database = self._database()
-        if database.get_note(self._fill_note) != _DONE:
-            database.set_note(self._fill_note, _DONE)
+        """Remembers that the first fill is complete, in the file in which it was begun."""
+        if self._existing() is not None:
+            with self._committing_only_if(self._fill_is_begun):
+                self._database().set_note(self._fill_note, _DONE)
 
     def _version_in(self, view: Snapshot) -> str:
-        return view.version(self._namespace) or _UNWRITTEN
+        version = view.version(self._namespace)
+        return f"{self._openings}.{version}" if version else _UNWRITTEN
+
+    def _fill_is_begun(self, view: Snapshot) -> bool:
+        return view.get_note(self._fill_note) == _BEGUN
 
     def _fill_is_needed(self, view: Snapshot) -> bool:
         note = view.get_note(self._fill_note)
@@ -242,8 +258,10 @@ class EmbeddedStore:
             self._guard = _no_guard
 
     def _at(self, name: str) -> None:
-        """The engine's checkpoint: before each commit the guard is asked."""
+        """The engine's checkpoint: before each commit the guard is asked, and whether the file is still there."""
         if name.endswith(_BEFORE_COMMIT):
+            if self._opened is not None and not self._opened.is_current():
+                raise _replaced(self.path)
             self._guard()
         self._checkpoint(name)
 
@@ -252,7 +270,13 @@ class EmbeddedStore:
         return examine(self.path, self.info, self._check_model)
 
     def _existing(self) -> Database | None:
-        """Returns the open database, or None while there is none, as when its making was interrupted."""
+        """Returns the open database, or None while there is none, as when its making was interrupted.
+
+        When the file was deleted or replaced since it was opened, what is there now takes its place. Open views stay.
+        """
+        if self._opened is not None and not self._opened.is_current():
+            self._opened.close()
+            self._opened, self._matched = None, False
         if self._opened is None:
             with suppress(IndexMissing):
                 self._opened = self._open(None)
@@ -268,7 +292,9 @@ class EmbeddedStore:
     def _open(self, config: IndexConfig | None) -> Database:
         from tui.engine.database import Database
 
-        return Database.open(self.path, config, checkpoint=self._at)
+        opened = Database.open(self.path, config, checkpoint=self._at)
+        self._openings += 1
+        return opened
 
     def _wanted_config(self) -> IndexConfig:
         from tui.engine.records import IndexConfig, Similarity
@@ -323,6 +349,14 @@ class EmbeddedStore:
 def _is_bare(record: Record) -> bool:
     """Whether a record lacks a vector, so that its text has to be embedded."""
     return record.vector is None or record.sparse is None
+
+
+def _replaced(path: Path) -> IndexChanged:
+    return IndexChanged(
+        f"The index file {path} was deleted or replaced by another while it was written to; what the old one held is "
+        "not in the index any more.",
+        "Run the same command again: it writes all that is missing.",
+    )
 
 
 def _no_guard() -> None:

@@ -30,44 +30,52 @@ class FirstFill:
         self._ingest = ingest
         self._checkpoint = checkpoint
         self._turn = asyncio.Lock()
-        self._settled = index is None
+        self._settled = ""
 
     async def needed(self) -> bool:
         """Whether a first fill has to be begun or finished."""
-        if self._settled or self._index is None:
+        if self._index is None:
             return False
-        # "Not needed" is for ever, so the index is asked no more.
-        self._settled = not await self._index.needs_first_fill()
-        return not self._settled
+        # "Not needed" is for ever, as long as no other index takes the place of this one.
+        identity = await self._index.identity()
+        if identity and identity == self._settled:
+            return False
+        if await self._index.needs_first_fill():
+            return True
+        self._settled = identity
+        return False
 
     async def run(self) -> AsyncGenerator[IngestEvent]:
         """Yields the events of the fill, or nothing when none is needed; a second caller waits for the first.
 
-        Close the iterator or cancel its task to stop. Raises what `IngestService.upsert` raises.
+        It starts over when the index is deleted or replaced meanwhile and the one that is there then is new too. Close
+        the iterator or cancel its task to stop. Raises what `IngestService.upsert` raises.
         """
         if not await self.needed():
             return
         async with self._turn:
-            if self._index is None or not await self.needed():
-                return
-            await self._index.begin_first_fill()
-            self._checkpoint("first_fill.begun")
             finished: Finished | None = None
-            async with contextlib.aclosing(self._ingest.ingest(self._index.fill)) as events:
-                async for event in events:
-                    if isinstance(event, Finished):
-                        finished = event
-                    else:
-                        yield event
+            while self._index is not None and await self.needed():
+                await self._index.begin_first_fill()
+                self._checkpoint("first_fill.begun")
+                async with contextlib.aclosing(self._ingest.ingest(self._index.fill)) as events:
+                    async for event in events:
+                        if isinstance(event, Finished):
+                            finished = event
+                        else:
+                            yield event
+                if finished is not None:
+                    await self._finish(self._index, finished)
             if finished is not None:
-                await self._finish(finished)
                 yield finished
 
-    async def _finish(self, finished: Finished) -> None:
-        # With not one good row nothing was written, and a corrected file should still be able to fill the index.
-        if self._index is not None and (finished.plan.to_write or finished.plan.unchanged):
-            await self._index.finish_first_fill()
-        self._settled = True
+    async def _finish(self, index: FillableIndex, finished: Finished) -> None:
+        if finished.plan.to_write or finished.plan.unchanged:
+            await index.finish_first_fill()
+        else:
+            # With not one good row nothing was written, and a corrected file should still be able to fill the index:
+            # the next run tries, this one does not ask again and again.
+            self._settled = await index.identity()
         self._checkpoint("first_fill.finished")
 
     async def wait(self) -> None:

@@ -17,6 +17,7 @@ from tui.core.checkpoints import Checkpoint, no_checkpoint
 from tui.core.errors import InvalidRecord, StorageFull, VectorIndexError
 from tui.core.events import Cost, Finished, IngestEvent, Plan, Planned, Progress
 from tui.core.foods import FoodsFile, content_hash, read_foods, to_record
+from tui.services.batch_writer import BatchWriter
 
 if TYPE_CHECKING:
     from tui.core.clock import Clock
@@ -99,9 +100,15 @@ class IngestService:
 
         A record that does not fit is reported in `Finished.failed` and the others go on. Closing the iterator or
         cancelling its task stops after the batch under way; an upsert of the same file then continues where it stopped.
-        Raises `StorageFull` and other faults of the index after the last `Progress`.
+        Raises `StorageFull`, `IndexChanged` and other faults of the index after the last `Progress`.
         """
-        async with contextlib.aclosing(self._run(file, first, self._upsert)) as events:
+        writer = await BatchWriter.begin(self._index)
+
+        async def write(records: Sequence[Record]) -> bool:
+            await writer.write(records)
+            return True
+
+        async with contextlib.aclosing(self._run(file, first, write)) as events:
             async for event in events:
                 yield event
 
@@ -110,10 +117,6 @@ class IngestService:
         async with contextlib.aclosing(self._run(None, None, write)) as events:
             async for event in events:
                 yield event
-
-    async def _upsert(self, records: Sequence[Record]) -> bool:
-        await self._index.upsert(records)
-        return True
 
     async def _prepare(self, file: Path | None, first: int | None) -> _Prepared:
         source = await asyncio.to_thread(read_foods, file or self._default_file)

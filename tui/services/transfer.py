@@ -20,6 +20,7 @@ from tui.core.events import Progress, TransferEvent, Transferred
 from tui.core.files import is_temporary, remove_stale, storage_error, write_atomically
 from tui.core.paths import Paths, ensure_directory
 from tui.core.text import shorten
+from tui.services.batch_writer import BatchWriter
 from tui.services.threads import finish_in_thread
 
 if TYPE_CHECKING:
@@ -91,12 +92,13 @@ class TransferService:
 
         The whole file is verified before the first write. Records that the file does not hold stay as they are. After
         an interruption, restoring again completes it. Raises `TransferFileError` when the file is damaged or does not
-        fit the index.
+        fit the index, and `IndexChanged` when another index takes the place of this one meanwhile.
         """
         started = self._clock.monotonic()
         with _opened(path) as file:
             reader = _reader(file, path)
             header = await finish_in_thread(reader.header)
+            writer = await BatchWriter.begin(self._index)
             _refuse_unfit(reader.name, header, await self._index.info())
             async with contextlib.aclosing(self._verify(reader)) as checks:
                 async for progress in checks:
@@ -105,7 +107,7 @@ class TransferService:
             if reader.count == 0:
                 # Nothing to write, and still a person's decision about what the index holds.
                 await self._index.upsert([])
-            async with contextlib.aclosing(self._write_records(reader)) as writes:
+            async with contextlib.aclosing(self._write_records(reader, writer)) as writes:
                 async for progress in writes:
                     yield progress
         others = (await self._index.info()).records - reader.count
@@ -184,7 +186,7 @@ class TransferService:
             total = max(done, reader.promised)
             yield Progress("checking", done, total, self._clock.monotonic() - started)
 
-    async def _write_records(self, reader: ExportReader) -> AsyncGenerator[Progress]:
+    async def _write_records(self, reader: ExportReader, writer: BatchWriter) -> AsyncGenerator[Progress]:
         started = self._clock.monotonic()
         waiting = batches(
             reader.records(),
@@ -196,7 +198,7 @@ class TransferService:
         yield Progress("restoring", 0, reader.count, 0.0)
         while (batch := await finish_in_thread(lambda: next(waiting, None))) is not None:
             try:
-                await self._index.upsert(batch)
+                await writer.write(batch)
             except StorageFull as error:
                 raise StorageFull(
                     f"{error.message} {done:,} of {reader.count:,} records were restored.", error.hint
