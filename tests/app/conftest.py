@@ -15,6 +15,7 @@ from textual.pilot import Pilot
 from tests.emulators.ollama import OllamaEmulator
 from tui.app import RagfoodApp
 from tui.core.paths import Paths
+from tui.core.setting_values import RateLimit
 from tui.core.settings import Settings
 from tui.services.bundle import Services
 from tui.wiring import build_services
@@ -75,6 +76,7 @@ class Kitchen:
         self.foods = folder / "foods.json"
         self.ollama_host = ollama_host
         self.min_relevance: float | None = None
+        self.rate_limit = RateLimit(100, 60.0)
         self.opened: list[Services] = []
         self.write_foods(FOODS)
 
@@ -83,7 +85,12 @@ class Kitchen:
 
     @property
     def settings(self) -> Settings:
-        return Settings(foods=self.foods, ollama_host=self.ollama_host, min_relevance=self.min_relevance)
+        return Settings(
+            foods=self.foods,
+            ollama_host=self.ollama_host,
+            min_relevance=self.min_relevance,
+            rate_limit=self.rate_limit,
+        )
 
     async def open(self) -> Services:
         services = build_services(self.settings, self.paths)

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import asyncio
+import re
 from dataclasses import replace
 
 from tests.app.conftest import SOUPS, Kitchen, ask, screen_text, send, status_text, text_of, until
@@ -8,6 +9,7 @@ from tests.emulators.ollama import OllamaEmulator
 from tests.emulators.ollama_models import THINKER
 from tests.emulators.ollama_script import Reply
 from tests.hostile import HOSTILE, forbidden_in
+from tui.core.setting_values import RateLimit
 
 
 class TestWithoutAModel:
@@ -39,6 +41,17 @@ class TestWithoutAModel:
             await until(pilot, lambda: not app.chat.transcript.turns[0].phase)
             assert app.chat.transcript.turns[0].answer
         assert not app.failures
+
+    async def test_a_wait_for_the_rate_limit_counts_down_and_can_be_stopped(self, kitchen: Kitchen) -> None:
+        kitchen.rate_limit = RateLimit(1, 60.0)
+        async with kitchen.running() as (app, pilot):
+            await ask(app, pilot, SOUPS)
+            await send(app, pilot, SOUPS)
+            await until(pilot, lambda: "waiting for the rate limit · " in screen_text(app))
+            assert re.search(r"rate limit · (60|5\d) s · Esc stops", screen_text(app))
+            await pilot.press("escape")
+            await until(pilot, lambda: not app.chat.asking.busy)
+            assert text_of(app, ".facts").splitlines()[-1].startswith("stopped")
 
 
 class TestWithAModel:

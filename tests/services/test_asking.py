@@ -10,7 +10,7 @@ from tests.emulators.ollama_models import EMBEDDER, THINKER
 from tests.emulators.ollama_script import Reply
 from tests.services.asking_kitchen import FOODS, OFF_TOPIC, SOUPS, Kitchen, ask
 from tui.core.errors import FilterSyntaxError, InvalidQuery
-from tui.core.events import Degraded, Delta, Retrieved, Retrieving, Thinking, Writing
+from tui.core.events import Degraded, Delta, Retrieved, Retrieving, Thinking, Waiting, Writing
 from tui.core.records import QueryMode
 from tui.core.setting_values import RateLimit
 from tui.core.turns import Degradation, TurnState
@@ -20,7 +20,13 @@ from tui.services.asking import NOTHING_FITS, NOTHING_INDEXED, AskOptions
 class TestWithoutAModel:
     async def test_events_come_in_order(self, kitchen: Kitchen) -> None:
         asked = await ask(kitchen.services(use_model=False))
-        assert asked.kinds == ["Retrieving", "Retrieved", "Writing", "Delta", "Answered"]
+        assert asked.kinds == ["Waiting", "Retrieving", "Retrieved", "Writing", "Delta", "Answered"]
+        assert asked.only(Waiting) == Waiting("the first fill")
+
+    async def test_nothing_is_waited_for_once_the_index_is_filled(self, kitchen: Kitchen) -> None:
+        services = kitchen.services(use_model=False)
+        await services.filling.wait()
+        assert (await ask(services)).kinds[0] == "Retrieving"
 
     async def test_events_and_turn_tell_the_same(self, kitchen: Kitchen) -> None:
         asked = await ask(kitchen.services(use_model=False))
@@ -54,15 +60,15 @@ class TestWithoutAModel:
         turn = kitchen.recorded()[0]
         assert set(turn["timings"]) == {"retrieve", "first_text", "total"}
         assert turn["timings"]["retrieve"] == 0.0
-        assert turn["timings"]["first_text"] == 3.0
-        assert turn["timings"]["total"] == 5.0
+        assert turn["timings"]["first_text"] == 4.0
+        assert turn["timings"]["total"] == 6.0
 
 
 class TestWithAModel:
     async def test_events_come_in_order(self, kitchen_with_model: Kitchen, ollama: OllamaEmulator) -> None:
         ollama.say(Reply(["Pho", " is", " one", " [1]."]))
         asked = await ask(kitchen_with_model.services())
-        assert asked.kinds == ["Retrieving", "Retrieved", "Writing", "Loading", "Delta", "Answered"]
+        assert asked.kinds[1:] == ["Retrieving", "Retrieved", "Writing", "Loading", "Delta", "Answered"]
         assert [event.text for event in asked.events if isinstance(event, Delta)] == ["Pho", " is", " one", " [1]."]
         assert asked.only(Writing).model == "llama3.2"
         assert asked.turn.answer == "Pho is one [1]."
@@ -112,7 +118,7 @@ class TestWithAModel:
         ollama.install(THINKER)
         ollama.say(Reply(["Pho", " [1]."], thinking=["Soup", " with noodles."]))
         asked = await ask(kitchen_with_model.services(model="qwen3:4b"))
-        assert asked.kinds[2:] == ["Writing", "Loading", "Thinking", "Delta", "Answered"]
+        assert asked.kinds[3:] == ["Writing", "Loading", "Thinking", "Delta", "Answered"]
         assert [event.text for event in asked.events if isinstance(event, Thinking)] == ["Soup", " with noodles."]
         assert (asked.turn.thinking, asked.turn.answer) == ("Soup with noodles.", "Pho [1].")
 
@@ -128,7 +134,7 @@ class TestWithAModel:
 class TestDegraded:
     async def test_without_ollama_the_sources_are_quoted(self, kitchen: Kitchen) -> None:
         asked = await ask(kitchen.services())
-        assert asked.kinds == ["Retrieving", "Retrieved", "Writing", "Degraded", "Writing", "Delta", "Answered"]
+        assert asked.kinds[1:] == ["Retrieving", "Retrieved", "Writing", "Degraded", "Writing", "Delta", "Answered"]
         degraded = asked.only(Degraded)
         assert degraded.reason == f"Ollama is not running at {kitchen.ollama_host}."
         assert degraded.hint
@@ -175,7 +181,7 @@ class TestAFailureMidStream:
 class TestTheGate:
     async def test_refuses_what_nothing_answers(self, kitchen_with_model: Kitchen, ollama: OllamaEmulator) -> None:
         asked = await ask(kitchen_with_model.services(), OFF_TOPIC)
-        assert asked.kinds == ["Retrieving", "Retrieved", "Delta", "Answered"]
+        assert asked.kinds[1:] == ["Retrieving", "Retrieved", "Delta", "Answered"]
         assert (asked.turn.state, asked.turn.answer) == (TurnState.REFUSED, NOTHING_FITS)
         assert (asked.turn.hits, asked.turn.answerer, asked.turn.citations) == ((), "none", ())
         assert asked.turn.dropped
@@ -257,7 +263,8 @@ class TestOptions:
         services = kitchen.services(use_model=False, rate_limit=RateLimit(1, 60))
         await ask(services)
         async with aclosing(services.asking.ask(SOUPS)) as events:
-            assert isinstance(await anext(events), Retrieving)
+            assert await anext(events) == Waiting("the rate limit", 60.0)
             assert [turn["state"] for turn in kitchen.recorded()] == ["answered", "asked"]
             kitchen.clock.seconds += 60
+            assert isinstance(await anext(events), Retrieving)
             assert isinstance(await anext(events), Retrieved)

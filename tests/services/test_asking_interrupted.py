@@ -14,7 +14,7 @@ from tests.emulators.ollama import OllamaEmulator
 from tests.emulators.ollama_script import Reply
 from tests.services.asking_kitchen import SOUPS, Asked, Kitchen, ask, collect
 from tui.core.errors import IndexCorrupt, StorageFull
-from tui.core.events import AskEvent, Delta, Retrieving
+from tui.core.events import AskEvent, Delta, Waiting
 from tui.services.asking import UNEXPECTED, AskService
 from tui.services.bundle import Services
 from tui.services.recorder import TurnRecorder
@@ -33,7 +33,7 @@ class TestBeforeTheEnd:
     async def test_a_question_is_on_disk_before_the_search_begins(self, kitchen: Kitchen) -> None:
         services = kitchen.services(use_model=False)
         async with aclosing(services.asking.ask(SOUPS)) as events:
-            assert isinstance(await anext(events), Retrieving)
+            assert isinstance(await anext(events), Waiting)
             [recorded] = kitchen.recorded()
             assert (recorded["question"], recorded["state"]) == (SOUPS, "asked")
             assert not kitchen.paths.index_file.exists()
@@ -138,7 +138,7 @@ class TestStopping:
         task.cancel()
         with pytest.raises(asyncio.CancelledError):
             await task
-        assert asked.kinds == ["Retrieving"]
+        assert asked.events == [Waiting("the first fill"), Waiting("the rate limit", 60.0)]
         assert kitchen.recorded()[0]["state"] == "stopped"
 
     async def test_after_the_answer_changes_nothing(self, kitchen: Kitchen) -> None:

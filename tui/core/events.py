@@ -9,6 +9,14 @@ from tui.core.turns import Turn
 
 
 @dataclass(frozen=True, slots=True)
+class Waiting:
+    """The search has to wait for `reason` (the words after "waiting for"), `seconds` long; 0 when nobody knows."""
+
+    reason: str
+    seconds: float = 0.0
+
+
+@dataclass(frozen=True, slots=True)
 class Retrieving:
     """The index is being searched for `query`."""
 
@@ -71,7 +79,7 @@ class Answered:
     turn: Turn
 
 
-AskEvent = Retrieving | Retrieved | Degraded | Loading | Writing | Thinking | Delta | Answered
+AskEvent = Waiting | Retrieving | Retrieved | Degraded | Loading | Writing | Thinking | Delta | Answered
 
 
 @dataclass(frozen=True, slots=True)

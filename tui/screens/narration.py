@@ -17,6 +17,7 @@ from tui.core.events import (
     Retrieving,
     Thinking,
     Transferred,
+    Waiting,
     Writing,
 )
 from tui.core.text import clean_line
@@ -34,6 +35,8 @@ if TYPE_CHECKING:
 def tell_answer(chat: ChatScreen, view: TurnView, event: AskEvent) -> None:
     """Shows what happened to the question of `view`."""
     match event:
+        case Waiting():
+            view.show_phase(f"waiting for {event.reason}", lasts=event.seconds)
         case Retrieving():
             view.show_phase("retrieving")
         case Retrieved():

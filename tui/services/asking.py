@@ -97,8 +97,11 @@ class AskService:
 
     async def _answer(self, draft: _Draft, history: Sequence[Turn], options: AskOptions) -> AsyncGenerator[AskEvent]:
         if not options.ungrounded:
+            async with contextlib.aclosing(self._retriever.admit()) as waits:
+                async for waiting in waits:
+                    yield waiting
             yield Retrieving(draft.turn.question)
-            found = await self._retriever.retrieve(
+            found = await self._retriever.search(
                 draft.turn.question,
                 top_k=options.top_k,
                 filter=options.filter,

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import contextlib
+from collections.abc import AsyncGenerator, Sequence
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
+from tui.core.events import Waiting
 from tui.core.records import Hit, QueryMode
 from tui.core.text import clean, clean_json
 
@@ -14,6 +16,9 @@ if TYPE_CHECKING:
     from tui.index.base import VectorIndex
     from tui.services.filling import FirstFill
     from tui.services.rate_limit import SlidingWindow
+
+FIRST_FILL: Final = "the first fill"
+RATE_LIMIT: Final = "the rate limit"
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,6 +69,19 @@ class Retriever:
         self.top_k = top_k
         self.min_relevance = min_relevance
 
+    async def admit(self) -> AsyncGenerator[Waiting]:
+        """Waits until a search may go and counts it, yielding what is waited for before each wait.
+
+        Raises what stands in the way of the first fill.
+        """
+        if await self._filling.needed():
+            yield Waiting(FIRST_FILL)
+            await self._filling.wait()
+        seconds = self._limit.wait_needed()
+        if seconds > 0:
+            yield Waiting(RATE_LIMIT, seconds)
+        await self._limit.take()
+
     async def retrieve(
         self,
         question: str,
@@ -73,14 +91,27 @@ class Retriever:
         mode: QueryMode = QueryMode.HYBRID,
         min_relevance: float | None = None,
     ) -> Retrieval:
-        """Returns at most `top_k` hits for a question; `min_relevance` 0 opens the gate.
+        """Does what `search` does as soon as `admit` lets it."""
+        async with contextlib.aclosing(self.admit()) as waits:
+            async for _ in waits:
+                pass
+        return await self.search(question, top_k=top_k, filter=filter, mode=mode, min_relevance=min_relevance)
+
+    async def search(
+        self,
+        question: str,
+        *,
+        top_k: int | None = None,
+        filter: str = "",
+        mode: QueryMode = QueryMode.HYBRID,
+        min_relevance: float | None = None,
+    ) -> Retrieval:
+        """Returns at most `top_k` hits for a question; `min_relevance` 0 opens the gate. Only for who was admitted.
 
         Their texts and metadata are safe to show, whoever wrote them to the index; ids are keys and stay as they are.
         Raises what `VectorIndex.query` raises.
         """
         query = clean(question).strip()
-        await self._filling.wait()
-        await self._limit.take()
         started = self._clock.monotonic()
         wanted = self.top_k if top_k is None else top_k
         found = await self._index.query(query, top_k=wanted, filter=filter, mode=mode)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
@@ -83,6 +84,7 @@ class TurnView(Guarded, Widget):
         self._facts = Static(Content(""), markup=False, classes="facts")
         self._phase = ""
         self._phase_began = 0.0
+        self._phase_lasts = 0.0
         self._ticking: Timer | None = None
         self._started = now()
         self._facts_text = ""
@@ -103,12 +105,16 @@ class TurnView(Guarded, Widget):
         """What is going on now; empty when the turn is over."""
         return self._phase
 
-    def show_phase(self, phase: str) -> None:
-        """Says what is going on, with the seconds since this phase began, until the next phase or the end."""
+    def show_phase(self, phase: str, *, lasts: float = 0.0) -> None:
+        """Says what is going on, with the seconds since this phase began, until the next phase or the end.
+
+        Where it is known that it `lasts` so many seconds, those that are left are shown instead.
+        """
         if phase == self._phase:
             return
         self._phase = phase
         self._phase_began = self._now()
+        self._phase_lasts = lasts
         if self._ticking is None:
             self._ticking = self.set_interval(TICK, self._tick, name="phase")
         self._tick()
@@ -176,7 +182,9 @@ class TurnView(Guarded, Widget):
 
     def _tick(self) -> None:
         elapsed = max(0.0, self._now() - self._phase_began)
-        self._facts.update(Content(f"{self._phase} · {elapsed:.1f} s · Esc stops"), layout=False)
+        left = math.ceil(self._phase_lasts - elapsed)
+        shown = f"{max(0, left)} s" if self._phase_lasts else f"{elapsed:.1f} s"
+        self._facts.update(Content(f"{self._phase} · {shown} · Esc stops"), layout=False)
 
 
 class Transcript(Guarded, VerticalScroll, can_focus=False):
