@@ -27,6 +27,7 @@ from tui.widgets.guarded import Guarded, Unexpected
 
 if TYPE_CHECKING:
     from rich.console import RenderableType
+    from textual.command import Provider
     from textual.driver import Driver
 
     from tui.core.settings import Settings
@@ -62,6 +63,12 @@ MOST_FAILURES = 10
 """Unexpected errors after which going on makes no sense, and the app ends with a sentence."""
 
 
+def _commands() -> type[Provider]:
+    from tui.screens.commands import Commands
+
+    return Commands
+
+
 class RagfoodApp(Guarded, App[None]):
     """ragfood in a terminal.
 
@@ -75,6 +82,8 @@ class RagfoodApp(Guarded, App[None]):
     # Textual declares these two as `ClassVar[...] | None`, which only a bare assignment satisfies.
     HORIZONTAL_BREAKPOINTS = [(0, "-narrow"), (100, "-wide")]  # noqa: RUF012
     VERTICAL_BREAKPOINTS = [(0, "-tiny"), (12, "-roomy")]  # noqa: RUF012
+
+    COMMANDS = {_commands}  # noqa: RUF012
 
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("f1", "help", "Help", id="app.help", show=False),
@@ -210,8 +219,7 @@ class RagfoodApp(Guarded, App[None]):
         self.push_screen(question, decide)
 
     def get_system_commands(self, screen: Screen[object]) -> Iterable[SystemCommand]:
-        """Textual's own commands, then ours."""
-        yield from super().get_system_commands(screen)
+        """Our commands, then those of Textual that we have no better one for."""
         chat = self.chat
         yield SystemCommand("Help", "Show the keys", self.action_help)
         yield SystemCommand("Chat", "Back to the prompt", partial(self.action_leave_browse, "chat"))
@@ -226,6 +234,10 @@ class RagfoodApp(Guarded, App[None]):
         yield SystemCommand("Statistics", "What the index says about itself", chat.action_statistics)
         yield SystemCommand("Export the index", "Into a JSON Lines file", chat.action_export)
         yield SystemCommand("Stop index work", "Stop an upsert, a reset or an export", chat.action_stop_index_work)
+        yield SystemCommand("Quit", "Leave ragfood", self.action_quit)
+        for command in super().get_system_commands(screen):
+            if command.title in ("Theme", "Screenshot"):
+                yield command
 
     def _key_sections(self) -> list[KeySection]:
         from tui.screens.browse import BrowseScreen
