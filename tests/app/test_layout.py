@@ -75,6 +75,18 @@ async def test_a_tiny_dialog_keeps_its_buttons(kitchen: Kitchen) -> None:
         await pilot.press("f4", "r")
         await until(pilot, lambda: app.screen is not app.chat)
         await until(pilot, lambda: "Cancel" in screen_text(app))
+        assert "A snapshot is saved first." in " ".join(screen_text(app).split())
+
+
+async def test_notices_leave_the_prompt_free(closed: Closed) -> None:
+    app = closed()
+    async with app.run_test(size=(80, 24), notifications=True) as pilot:
+        await until(pilot, lambda: app.chat.complete)
+        app.notify("something passes", markup=False)
+        await until(pilot, lambda: "something passes" in screen_text(app))
+        lines = screen_text(app).splitlines()
+        assert any("something passes" in line for line in lines[:6])
+        assert lines[0].lstrip().startswith("ragfood")
 
 
 async def test_resizing_keeps_the_pane_that_has_the_focus(closed: Closed) -> None:

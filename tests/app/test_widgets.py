@@ -109,6 +109,13 @@ class TestSources:
             await until(pilot, lambda: "▇▇▇▇▇▇▇▇▇▇ #1" in screen_text(app))
             assert "▇▇▇▇▇▁▁▁▁▁ #2" in screen_text(app)
 
+    async def test_end_the_beginning_of_a_passage_with_a_word(self, closed: Closed) -> None:
+        app = closed()
+        async with app.run_test(size=(120, 40)) as pilot:
+            await until(pilot, lambda: app.chat.complete)
+            app.chat.sources.show([hit(original_text="noodles " * 40)], [], total=1, elapsed=0.1)
+            await until(pilot, lambda: "noodles …" in screen_text(app))
+
     async def test_digits_and_arrows_choose(self, closed: Closed) -> None:
         app = closed()
         async with app.run_test(size=(120, 40)) as pilot:
@@ -268,7 +275,7 @@ class TestTexts:
     def test_a_plan_names_the_first_reasons_and_counts_the_rest(self) -> None:
         rejected = tuple(Rejection(row, f"id{row}", "text is missing") for row in range(1, 21))
         text = plan_text(Plan("foods.json", ("a",), (), (), (), rejected, Cost(1, 1, 0.4)))
-        assert "1 record of foods.json will be written." in text
+        assert "1 record will be written, from the file:\nfoods.json" in text
         assert "row 1 id1: text is missing" in text
         assert "and 12 more" in text
         assert "$0.40" in text
@@ -278,6 +285,11 @@ class TestTexts:
             "▇▇▇▇▇▇▇▁▁▁ upsert · 84 of 120 · 12/s · 3.0 s left"
         )
         assert progress_text(Progress("upsert", 0, 0, 0.0), "upsert") == "▁▁▁▁▁▁▁▁▁▁ upsert · 0"
+
+    def test_progress_takes_two_lines_where_one_is_too_short(self) -> None:
+        assert progress_text(Progress("upsert", 84, 120, 7.0), "upsert", width=40) == (
+            "▇▇▇▇▇▇▇▁▁▁ upsert · 84 of 120\n12/s · 3.0 s left"
+        )
 
     def test_a_reset_says_where_the_snapshot_is(self) -> None:
         assert "snapshot: /x/y.jsonl" in transferred_text("reset", Transferred(3, "/x/y.jsonl", 0.1))

@@ -6,8 +6,9 @@ from collections.abc import Iterable
 from typing import ClassVar
 
 from textual.binding import Binding, BindingType
+from textual.content import Content
 from textual.widget import Widget
-from textual.widgets import Button, Input
+from textual.widgets import Button, Input, Static
 
 from tui.screens.dialog import Dialog
 
@@ -57,6 +58,7 @@ class TypedConfirm(Dialog[bool]):
 
     def compose_field(self) -> Iterable[Widget]:
         yield Input(placeholder=f"type {self._word}", id="word", compact=True, select_on_focus=False)
+        yield Static(Content(f"Type {self._word} to go on, or Esc."), id="hint", markup=False)
 
     def compose_buttons(self) -> Iterable[Widget]:
         yield Button("Cancel", id="safe", compact=True)
@@ -66,7 +68,10 @@ class TypedConfirm(Dialog[bool]):
         self.query_one("#word", Input).focus()
 
     def on_input_changed(self, event: Input.Changed) -> None:
-        self.query_one("#yes", Button).disabled = not self._matches(event.value)
+        matches = self._matches(event.value)
+        self.query_one("#yes", Button).disabled = not matches
+        if matches:
+            self.query_one("#hint").display = False
 
     def on_input_submitted(self, event: Input.Submitted) -> None:
         if self._matches(event.value):
@@ -74,7 +79,7 @@ class TypedConfirm(Dialog[bool]):
         elif not event.value.strip():
             self.action_dismiss_safely()
         else:
-            self.app.bell()
+            self.query_one("#hint").display = True
 
     def on_chosen(self) -> None:
         if self._matches(self.query_one("#word", Input).value):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from itertools import groupby
 from pathlib import Path
 from typing import ClassVar, Generic, TypeVar
 
@@ -36,7 +37,10 @@ class Dialog(Guarded, ModalScreen[Answer], Generic[Answer]):
     ]
 
     def __init__(self, title: str, text: str) -> None:
-        """Shows `title`, which must be our own words, in the border, and `text`, in which nothing is interpreted."""
+        """Shows `title`, which must be our own words, in the border, and `text`, in which nothing is interpreted.
+
+        What follows a tab stands in a column of its own, beside what comes before.
+        """
         super().__init__()
         self.heading = title
         self.text = text
@@ -45,7 +49,7 @@ class Dialog(Guarded, ModalScreen[Answer], Generic[Answer]):
         with Vertical(classes="dialog") as box:
             box.border_title = self.heading
             with VerticalScroll(classes="dialog-text", can_focus=False):
-                yield Static(Content(clean(self.text)), markup=False)
+                yield from _columns(clean(self.text))
             with Vertical(classes="dialog-foot"):
                 yield from self.compose_field()
                 with Horizontal(classes="dialog-buttons"):
@@ -80,3 +84,16 @@ class Dialog(Guarded, ModalScreen[Answer], Generic[Answer]):
             view.scroll_page_up(animate=False)
         else:
             view.scroll_page_down(animate=False)
+
+
+def _columns(text: str) -> Iterable[Widget]:
+    """Draws lines without a tab as they are, together, and each line with a tab as two columns that wrap apart."""
+    for has_columns, lines in groupby(text.split("\n"), key=lambda line: "\t" in line):
+        if not has_columns:
+            yield Static(Content("\n".join(lines)), markup=False)
+            continue
+        for line in lines:
+            left, _, right = line.partition("\t")
+            with Horizontal(classes="dialog-row"):
+                yield Static(Content(left), markup=False, classes="dialog-left")
+                yield Static(Content(right), markup=False, classes="dialog-right")

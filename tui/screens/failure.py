@@ -32,7 +32,7 @@ class Report(Dialog[None]):
 
     def copied_text(self) -> str:
         """What the button copies."""
-        return self.text
+        return self.text.replace("\t", " ")
 
 
 class Failure(Report):

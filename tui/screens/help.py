@@ -33,5 +33,5 @@ def help_text(sections: Iterable[KeySection], keys_of: Callable[[Binding], str])
                     keys.append(key)
         if described:
             lines += ["", heading] if lines else [heading]
-            lines += [f"  {', '.join(keys):<22} {description}" for description, keys in described.items()]
+            lines += [f"  {', '.join(keys):<22}\t{description}" for description, keys in described.items()]
     return "\n".join(lines)

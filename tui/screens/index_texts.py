@@ -24,22 +24,23 @@ def _examples(ids: Sequence[str]) -> str:
 
 
 def plan_text(plan: Plan) -> str:
-    """Returns what an upsert would do, group by group, with the first reasons for what it refuses."""
-    if plan.to_write:
-        lines = [f"{_counted(plan.to_write, 'record')} of {shorten(plan.source, 60)} will be written.", ""]
-    else:
-        lines = [f"Nothing of {shorten(plan.source, 60)} has to be written.", ""]
+    """Returns what an upsert would do, group by group, with the first reasons for what it refuses.
+
+    A tab stands between a number and its words, for who can draw them as two columns.
+    """
+    fate = f"{_counted(plan.to_write, 'record')} will be written" if plan.to_write else "Nothing has to be written"
+    lines = [f"{fate}, from the file:", clean_line(plan.source), ""]
     for name, ids in (("new", plan.new), ("changed", plan.changed)):
-        lines.append(f"{len(ids):>8,} {name}" + (f": {_examples(ids)}" if ids else ""))
-    lines.append(f"{len(plan.unchanged):>8,} unchanged")
+        lines.append(f"{len(ids):>8,}\t{name}" + (f": {_examples(ids)}" if ids else ""))
+    lines.append(f"{len(plan.unchanged):>8,}\tunchanged")
     orphaned = f": {_examples(plan.orphaned)} (in the index only; they stay)" if plan.orphaned else ""
-    lines.append(f"{len(plan.orphaned):>8,} orphaned{orphaned}")
-    lines.append(f"{len(plan.rejected):>8,} rejected")
+    lines.append(f"{len(plan.orphaned):>8,}\torphaned{orphaned}")
+    lines.append(f"{len(plan.rejected):>8,}\trejected")
     for rejection in plan.rejected[:MOST_REASONS]:
         name = f" {shorten(rejection.id, 30)}" if rejection.id else ""
-        lines.append(f"{'':>9}row {rejection.row}{name}: {shorten(rejection.reason, 120)}")
+        lines.append(f"{'':>8}\trow {rejection.row}{name}: {shorten(rejection.reason, 120)}")
     if len(plan.rejected) > MOST_REASONS:
-        lines.append(f"{'':>9}and {len(plan.rejected) - MOST_REASONS:,} more")
+        lines.append(f"{'':>8}\tand {len(plan.rejected) - MOST_REASONS:,} more")
     if plan.cost.dollars:
         lines += ["", f"Cost: {_counted(plan.cost.requests, 'request')}, about ${plan.cost.dollars:.2f}."]
     return "\n".join(lines)
@@ -49,8 +50,9 @@ def reset_text(info: IndexInfo) -> str:
     """Returns what a reset is going to do."""
     place = f" of the namespace {clean_line(info.namespace)}" if info.namespace else ""
     return (
-        f"This removes all {_counted(info.records, 'record')}{place} from {clean_line(info.location)}. "
-        "A snapshot that restores them exactly is saved first. Type reset to go on."
+        f"Removes all {_counted(info.records, 'record')}{place}. A snapshot is saved first.\n\n"
+        f"The index:\n{clean_line(info.location)}\n\n"
+        "The snapshot restores every record exactly as it is. Type reset to go on."
     )
 
 
@@ -90,7 +92,7 @@ def statistics_text(info: IndexInfo) -> str:
         ("sparse model", info.sparse_model or "none"),
         ("size", f"{info.size / 1_000_000:,.1f} MB" if info.size else "unknown"),
     ]
-    lines = [f"{name:<14}{clean_line(value)}" for name, value in rows]
+    lines = [f"{name:<13}\t{clean_line(value)}" for name, value in rows]
     if len(info.namespaces) > 1:
         lines += ["", "namespaces"]
         lines += [

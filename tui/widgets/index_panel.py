@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import ClassVar
 
+from rich.cells import cell_len
 from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
 from textual.containers import VerticalScroll
@@ -26,7 +27,7 @@ class IndexPanel(Guarded, VerticalScroll, can_focus=True):
         height: auto;
         scrollbar-size-vertical: 1;
         Static { height: auto; padding: 0 1; }
-        #index-progress { color: $text-accent; display: none; height: 1; text-wrap: nowrap; text-overflow: ellipsis; }
+        #index-progress { color: $text-accent; display: none; }
         #index-outcome { display: none; }
         #index-letters { color: $text-muted; height: 1; text-wrap: nowrap; text-overflow: ellipsis; }
     }
@@ -59,7 +60,8 @@ class IndexPanel(Guarded, VerticalScroll, can_focus=True):
 
     def show_progress(self, progress: Progress, label: str) -> None:
         """Shows how far the work called `label` is, its rate and the time left."""
-        self._show("#index-progress", progress_text(progress, label))
+        width = self.query_one("#index-progress", Static).container_size.width - 2
+        self._show("#index-progress", progress_text(progress, label, width=width))
         self._show_letters(running=True)
 
     def show_working(self, text: str) -> None:
@@ -102,13 +104,18 @@ def info_lines(info: IndexInfo) -> list[str]:
     return lines
 
 
-def progress_text(progress: Progress, label: str) -> str:
-    """Returns a bar, the count, the rate and the time left, as far as they are known."""
-    parts = [f"{progress.done:,} of {progress.total:,}" if progress.total else f"{progress.done:,}"]
+def progress_text(progress: Progress, label: str, *, width: int = 80) -> str:
+    """Returns a bar, the count, the rate and the time left, as far as they are known; on two lines of `width` cells
+    where they do not fit on one.
+    """
+    speed: list[str] = []
+    count = f"{progress.done:,} of {progress.total:,}" if progress.total else f"{progress.done:,}"
     if progress.done and progress.seconds > 0:
         rate = progress.done / progress.seconds
-        parts.append(f"{rate:,.0f}/s")
+        speed.append(f"{rate:,.0f}/s")
         if progress.total > progress.done:
-            parts.append(f"{seconds((progress.total - progress.done) / rate)} left")
+            speed.append(f"{seconds((progress.total - progress.done) / rate)} left")
     share = progress.done / progress.total if progress.total else 0.0
-    return " · ".join([f"{bar(share)} {clean_line(label)}".rstrip(), *parts])
+    line = f"{bar(share)} {clean_line(label)}".rstrip() + f" · {count}"
+    whole = " · ".join([line, *speed])
+    return whole if cell_len(whole) <= width else f"{line}\n{' · '.join(speed)}"

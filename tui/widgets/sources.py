@@ -105,7 +105,7 @@ class SourceCard(Guarded, Widget):
             text = _limited(text)
         else:
             text = clean_line(text[: START_OF_TEXT * 4])
-            text = text if len(text) <= START_OF_TEXT else text[: START_OF_TEXT - 1].rstrip() + "…"
+            text = _started(text)
         if not self._used:
             place.append("not used: too far from the question")
         return "\n".join(part for part in (" · ".join(place), text) if part)
@@ -236,6 +236,15 @@ def _shown(value: Any) -> str:
     """Returns a metadata value as text: strings as they are, anything else as JSON."""
     text = value if isinstance(value, str) else json.dumps(value, ensure_ascii=False, default=str)
     return _limited(clean(text))
+
+
+def _started(text: str) -> str:
+    """Returns the beginning of a passage, cut between words where it has any."""
+    if len(text) <= START_OF_TEXT:
+        return text
+    start = text[:START_OF_TEXT]
+    words = start.rpartition(" ")[0]
+    return f"{(words if len(words) > START_OF_TEXT // 2 else start[:-1]).rstrip(' ,;:')} …"
 
 
 def _limited(text: str) -> str:
