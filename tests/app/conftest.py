@@ -76,7 +76,7 @@ class Kitchen:
         self.foods = folder / "foods.json"
         self.ollama_host = ollama_host
         self.min_relevance: float | None = None
-        self.rate_limit = RateLimit(100, 60.0)
+        self.rate_limit = RateLimit(100, 60)
         self.opened: list[Services] = []
         self.write_foods(FOODS)
 

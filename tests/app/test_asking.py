@@ -19,11 +19,18 @@ class TestWithoutAModel:
             view = app.chat.transcript.turns[0]
             assert "noodle" in view.answer
             shown = screen_text(app)
-            assert "extractive: Ollama is not running" in shown
+            assert "Answers are extractive for now: Ollama is not running" in shown
             assert "ollama serve" in shown
             assert "extractive · " in text_of(app, ".facts")
             assert {card.hit.id for card in app.chat.sources.cards} >= {"pho", "ramen"}
             assert "extractive (Ollama is not running" in status_text(app)
+
+    async def test_why_answers_are_extractive_is_said_once(self, kitchen: Kitchen) -> None:
+        async with kitchen.running() as (app, pilot):
+            await ask(app, pilot, SOUPS)
+            await ask(app, pilot, SOUPS)
+            assert text_of(app, "Note").count("Ollama is not running") == 1
+            assert text_of(app, ".facts").count("extractive") == 2
 
     async def test_what_nothing_fits_is_said_and_the_nearest_are_shown_as_not_used(self, kitchen: Kitchen) -> None:
         kitchen.min_relevance = 1.0
@@ -43,7 +50,7 @@ class TestWithoutAModel:
         assert not app.failures
 
     async def test_a_wait_for_the_rate_limit_counts_down_and_can_be_stopped(self, kitchen: Kitchen) -> None:
-        kitchen.rate_limit = RateLimit(1, 60.0)
+        kitchen.rate_limit = RateLimit(1, 60)
         async with kitchen.running() as (app, pilot):
             await ask(app, pilot, SOUPS)
             await send(app, pilot, SOUPS)

@@ -38,6 +38,7 @@ async def test_an_index_that_cannot_be_opened_is_explained_and_tried_again(kitch
         await send(app, pilot, SOUPS)
         await until(pilot, lambda: not app.chat.asking.busy)
         assert app.chat.transcript.turns[1].answer
+        await until(pilot, lambda: "4 records" in panel_text(app))
     assert not app.failures
 
 

@@ -19,6 +19,7 @@ from tests.app.conftest import (
 )
 from tests.hostile import HOSTILE, forbidden_in
 from tui.app import RagfoodApp
+from tui.core.records import Record
 from tui.screens.confirm import AskPath, Confirm, TypedConfirm
 from tui.screens.failure import Report
 
@@ -125,6 +126,7 @@ class TestReset:
             await until_shown(app, pilot, TypedConfirm)
             await pilot.press(*"rese", "enter")
             assert isinstance(app.screen, TypedConfirm)
+            await until(pilot, lambda: "Type reset to go on, or Esc" in screen_text(app))
             assert app.screen.query_one("#yes", Button).disabled
             await pilot.press("t", "enter")
             await until_idle(app, pilot)
@@ -151,10 +153,34 @@ class TestReset:
             await until_idle(app, pilot)
             await ask(app, pilot, SOUPS)
             assert "index is empty" in app.chat.transcript.turns[0].answer
+            assert "close enough" not in screen_text(app)
+            [snapshot] = kitchen.paths.snapshots.glob("*.jsonl")
+            steps = text_of(app, "TurnView Note")
+            for step in ("F5", "ragfood index upsert", f"ragfood index restore {snapshot}"):
+                assert step in steps
         app = kitchen.app()
         async with app.run_test() as pilot:
             await until(pilot, lambda: ready(app))
             assert "0 records" in panel_text(app)
+
+
+class TestFreshness:
+    async def test_what_another_process_writes_is_shown(self, kitchen: Kitchen) -> None:
+        async with kitchen.running() as (app, pilot):
+            other = await kitchen.open()
+            await other.index.upsert([Record("new", "A new dish.")])
+            await other.aclose()
+            app.chat.look_at_index()
+            await until(pilot, lambda: "5 records" in panel_text(app))
+            assert "5 foods" in status_text(app)
+
+    async def test_an_answer_says_what_the_index_holds_by_now(self, kitchen: Kitchen) -> None:
+        async with kitchen.running() as (app, pilot):
+            other = await kitchen.open()
+            await other.index.delete(ids=["ceviche"])
+            await other.aclose()
+            await ask(app, pilot, SOUPS)
+            await until(pilot, lambda: "3 records" in panel_text(app))
 
 
 class TestExport:

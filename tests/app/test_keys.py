@@ -4,13 +4,14 @@ import asyncio
 from collections.abc import Callable
 
 import pytest
+from textual import events
 
 from tests.app.conftest import SOUPS, Kitchen, screen_text, send, until
 from tests.emulators.ollama import OllamaEmulator
 from tests.emulators.ollama_script import Reply
 from tui.app import RagfoodApp
 from tui.core.settings import Settings
-from tui.screens.confirm import Confirm
+from tui.screens.confirm import Confirm, TypedConfirm
 from tui.screens.help import Help
 
 Closed = Callable[[], RagfoodApp]
@@ -138,9 +139,32 @@ async def test_every_action_is_in_the_palette(closed: Closed) -> None:
     async with app.run_test() as pilot:
         await until(pilot, lambda: app.chat.complete)
         await pilot.pause()
-        titles = {command.title for command in app.get_system_commands(app.screen)}
+        listed = [command.title for command in app.get_system_commands(app.screen)]
+        assert listed[:4] == ["Help", "Chat", "Sources", "Index"]
+        titles = set(listed)
+        assert not titles & {"Keys", "Maximize"}
         assert titles >= {"Help", "Chat", "Sources", "Index", "Upsert", "Reset the index", "Statistics"}
         assert titles >= {"Export the index", "Stop the answer", "Stop index work", "Quit", "Theme"}
+
+
+async def test_the_palette_lists_them_in_our_order(closed: Closed) -> None:
+    app = closed()
+    async with app.run_test(size=(80, 40)) as pilot:
+        await until(pilot, lambda: app.chat.complete)
+        await pilot.press("ctrl+p")
+        await until(pilot, lambda: "Leave ragfood" in screen_text(app))
+        text = screen_text(app)
+        places = [text.index(words) for words in ("Show the keys", "Back to the prompt", "Leave ragfood")]
+        assert places == sorted(places)
+
+
+async def test_a_letter_right_after_f4_is_for_the_index(kitchen: Kitchen) -> None:
+    async with kitchen.running() as (app, pilot):
+        for key, character in (("f4", None), ("r", "r")):
+            app.post_message(events.Key(key, character))
+        await until(pilot, lambda: isinstance(app.screen, TypedConfirm))
+        assert app.chat.prompt.text == ""
+        await pilot.press("escape")
 
 
 def test_every_binding_of_ours_has_an_id() -> None:

@@ -38,6 +38,8 @@ if TYPE_CHECKING:
 WELCOME = "Ask a question about food below and press Enter, for example: Which soups come with noodles?"
 GOODBYES = frozenset({"exit", "quit"})
 """What ended the script that this app replaces; typed alone, it offers to quit."""
+LOOK_EVERY = 3.0
+"""Seconds between two looks whether another process wrote to the index."""
 
 
 class ChatScreen(Guarded, Screen[None]):
@@ -47,8 +49,8 @@ class ChatScreen(Guarded, Screen[None]):
 
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("f1", "app.help", "Help", id="app.help", tooltip="The keys"),
-        Binding("f2", "show_pane('chat')", "Chat", id="pane.chat", tooltip="Back to the prompt"),
-        Binding("f4", "show_pane('index')", "Index", id="pane.index", tooltip="Into the index panel"),
+        Binding("f2", "show_pane('chat')", "Chat", id="pane.chat", tooltip="Back to the prompt", priority=True),
+        Binding("f4", "show_pane('index')", "Index", id="pane.index", tooltip="Into the index panel", priority=True),
         Binding("f5", "upsert", "Upsert", id="index.upsert", tooltip="Plan and upsert the foods file"),
         Binding("tab", "next_pane(1)", "Next pane", show=False, id="pane.next"),
         Binding("shift+tab", "next_pane(-1)", "Pane before", show=False, id="pane.previous"),
@@ -66,8 +68,8 @@ class ChatScreen(Guarded, Screen[None]):
         """Shows what the services of `opening` do, once they are open; `clock` times the phases.
 
         `complete` tells whether all panes are there. `history` holds the answered turns of this conversation, oldest
-        first. `classes` may already say how large the
-        terminal is, which saves styling everything twice.
+        first. `reason_told` is why answers are extractive, as the conversation says already; `snapshot` is the file of
+        the last reset. `classes` may already say how large the terminal is, which saves styling everything twice.
         """
         super().__init__(classes=f"-pane-chat {classes}")
         self.opening = opening
@@ -76,7 +78,10 @@ class ChatScreen(Guarded, Screen[None]):
         self.history: list[Turn] = []
         self._clock = clock
         self._queued: TurnView | None = None
+        self._version: str | None = None
         self.complete = False
+        self.reason_told = ""
+        self.snapshot = ""
 
     def compose(self) -> ComposeResult:
         yield StatusLine(id="status")
@@ -112,6 +117,7 @@ class ChatScreen(Guarded, Screen[None]):
         self.indexing.first_fill()
         self.refresh_bindings()
         self._run("check", self._check_answerer)
+        self.set_interval(LOOK_EVERY, self.look_at_index, name="look at the index")
 
     def _run(self, name: str, work: Callable[[], Awaitable[None]]) -> Worker[None]:
         """Does `work` in a worker instead of the work of the same name that may be under way."""
@@ -160,7 +166,8 @@ class ChatScreen(Guarded, Screen[None]):
             self.call_after_refresh(self.action_show_pane, pane)
             return
         self._mark_pane(pane)
-        self.query_one({"chat": "#prompt"}.get(pane, f"#{pane}")).focus()
+        # Not `focus`, which comes later: the next key of a burst belongs to the pane already.
+        self.set_focus(self.query_one({"chat": "#prompt"}.get(pane, f"#{pane}")))
 
     def action_next_pane(self, step: int) -> None:
         """Moves on by `step` panes, around the corner too."""
@@ -244,6 +251,7 @@ class ChatScreen(Guarded, Screen[None]):
             view.fail(message.error.message, message.error.hint)
         elif view.turn is None:
             view.stop()
+        self._refresh_info()
         queued, self._queued = self._queued, None
         if queued is not None:
             self._ask(queued)
@@ -322,6 +330,24 @@ class ChatScreen(Guarded, Screen[None]):
     def _refresh_info(self, *, report: bool = False) -> None:
         self._run("info", partial(self._read_info, report))
 
+    def look_at_index(self) -> None:
+        """Shows what the index holds by now, if anything but this screen may have changed it."""
+        if self.opening.services is not None and not self.indexing.busy and not self._looking:
+            self._run("look", self._look_at_index)
+
+    @property
+    def _looking(self) -> bool:
+        return any(worker.group in ("look", "info") and not worker.is_finished for worker in self.workers)
+
+    async def _look_at_index(self) -> None:
+        services = await self.opening.get()
+        try:
+            version = await services.index.version()
+        except RagfoodError:
+            version = ""
+        if version != self._version:
+            await self._read_info(report=False)
+
     async def _read_info(self, report: bool) -> None:
         from tui.screens.failure import Report
         from tui.screens.index_texts import statistics_text
@@ -329,11 +355,14 @@ class ChatScreen(Guarded, Screen[None]):
 
         try:
             services = await self.opening.get()
+            version = await services.index.version()
             info = await services.index.info()
         except RagfoodError as error:
+            self._version = ""
             self.status.show_index_text("no index")
             self.index_panel.show_unavailable(error.message)
             return
+        self._version = version
         tell_info(self, info)
         if report:
             self.app.push_screen(Report("Index", statistics_text(info)))
@@ -349,3 +378,4 @@ class ChatScreen(Guarded, Screen[None]):
         if not availability.ok:
             text = f"Answers are extractive for now: {availability.reason}"
             self.transcript.add_note(text, availability.hint, severity="warning")
+            self.reason_told = availability.reason

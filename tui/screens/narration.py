@@ -53,17 +53,30 @@ def tell_answer(chat: ChatScreen, view: TurnView, event: AskEvent) -> None:
             view.show_phase("writing")
             view.append(event.text)
         case Degraded():
-            view.add_note(f"extractive: {event.reason}", event.hint)
+            if event.reason != chat.reason_told:
+                view.add_note(f"extractive: {event.reason}", event.hint)
+                chat.reason_told = event.reason
             chat.status.show_answerer("extractive", reason=event.reason)
         case Answered():
             view.finish(event.turn)
             _tell_turn(chat, event.turn)
+            if event.turn.state is TurnState.REFUSED and not event.turn.dropped:
+                view.add_note("To fill the index:", _ways_to_fill(chat), severity="information")
+
+
+def _ways_to_fill(chat: ChatScreen) -> str:
+    snapshot = shlex.quote(chat.snapshot) if chat.snapshot else "SNAPSHOT"
+    return (
+        "F5 (or ragfood index upsert) writes the foods file into it; "
+        f"ragfood index restore {snapshot} brings back what a reset or an export saved."
+    )
 
 
 def _tell_turn(chat: ChatScreen, turn: Turn) -> None:
     if turn.state is TurnState.ANSWERED:
         chat.history.append(turn)
         if not turn.degraded and turn.answerer != "none":
+            chat.reason_told = ""
             chat.status.show_answerer(turn.answerer)
 
 
@@ -79,7 +92,7 @@ def tell_index_work(chat: ChatScreen, message: IndexHappened) -> None:
             _tell_outcome(chat, transferred_text(message.job, message.event))
             if message.job == "reset" and message.event.path:
                 # The panel forgets it with the next work; the way back must stay where it can be found.
-                path = clean_line(message.event.path)
+                path = chat.snapshot = clean_line(message.event.path)
                 chat.transcript.add_note(
                     f"The index was reset. Its {message.event.records:,} records are in {path}",
                     f"They come back with: ragfood index restore {shlex.quote(path)}",

@@ -26,7 +26,7 @@ def badges(turn: Turn) -> list[str]:
     elif turn.state is TurnState.FAILED:
         found.append("not finished")
     elif turn.state is TurnState.REFUSED:
-        found.append("nothing close enough")
+        found.append("nothing close enough" if turn.dropped else "nothing to answer from")
     if turn.truncated:
         found.append("prompt cut by the model")
     unknown = sorted({citation.number for citation in turn.citations if not citation.known})
