@@ -3,9 +3,12 @@ from __future__ import annotations
 import sqlite3
 from pathlib import Path
 
+import pytest
+
 from tests.index.embedded_setup import open_index
 from tests.index.test_embedded import LetterCounts
 from tui.core.records import Finding, Record
+from tui.index import embedded_health
 from tui.index.embedded import EmbeddedIndex
 
 
@@ -69,3 +72,24 @@ async def test_a_file_in_place_of_the_folder_is_an_error(tmp_path: Path) -> None
     index = open_index(tmp_path / "data" / "index.db")
     assert "error" in [finding.severity for finding in await index.diagnose()]
     await index.aclose()
+
+
+async def test_damage_inside_is_an_error(index: EmbeddedIndex, tmp_path: Path) -> None:
+    await index.upsert([Record("pho", "a soup", {"region": "Vietnam"})])
+    with sqlite3.connect(tmp_path / "index.db") as connection:
+        connection.execute("UPDATE record SET metadata = CAST('{\"broken' AS BLOB)")
+    connection.close()
+    found = await findings(index)
+    assert found["index file"].severity == "error"
+    assert "metadata" in found["index file"].message
+    assert found["index file"].hint
+
+
+async def test_a_very_large_file_is_not_read_through_and_that_is_said(
+    index: EmbeddedIndex, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(embedded_health, "READ_THROUGH", 1000)
+    await index.upsert([Record("pho", "a soup")])
+    found = await findings(index)
+    assert found["index file"].severity == "ok"
+    assert "too much to be read through" in found["index file"].message

@@ -63,6 +63,12 @@ class IndexMissing(IndexUnavailable):
     """There is no index file, or one that was never made whole; writing to it makes it."""
 
 
+class IndexForbidden(IndexUnavailable):
+    """The permissions of the index file or its folder keep this user out."""
+
+    exit_code = 2
+
+
 class IndexCorrupt(VectorIndexError):
     """The index file is not a database of ours, or damaged."""
 

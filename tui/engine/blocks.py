@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from itertools import pairwise
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -40,6 +41,14 @@ class Blocks:
             (schema.first_key(namespace), schema.end_key(namespace), change),
         ).fetchall()
         return [self._block(*row) for row in found]
+
+    def reach(self, namespace: int) -> int:
+        """Returns the slot behind the last block: no record can lie beyond."""
+        (last,) = self._connection.execute(
+            "SELECT max(key) FROM block WHERE key >= ? AND key < ?",
+            (schema.first_key(namespace), schema.end_key(namespace)),
+        ).fetchone()
+        return 0 if last is None else (schema.slot_of(last) + 1) * self._rows
 
     def all_slots(self, block: Block) -> NDArray[np.int64]:
         """Returns every slot of a block, used or not."""
@@ -144,14 +153,14 @@ class Blocks:
                 blob.seek(int(offsets[start]) * self._dimension * STORED_FLOAT.itemsize)
                 blob.write(stored[start:end].tobytes())
 
-    def _block(self, key: int, moved: int, alive: bytes) -> Block:
-        if len(alive) * 8 != self._rows:
+    def _block(self, key: int, moved: Any, alive: Any) -> Block:
+        if not isinstance(alive, bytes) or not isinstance(moved, int) or len(alive) * 8 != self._rows:
             raise faults.corrupt(self.path, "a block of records has the wrong size")
         number = schema.slot_of(key)
         bits = np.unpackbits(np.frombuffer(alive, np.uint8), bitorder="little")
         return Block(number, moved, np.flatnonzero(bits) + number * self._rows)
 
-    def _matrix(self, data: bytes) -> NDArray[np.float32]:
-        if len(data) != self._rows * self._dimension * STORED_FLOAT.itemsize:
+    def _matrix(self, data: Any) -> NDArray[np.float32]:
+        if not isinstance(data, bytes) or len(data) != self._rows * self._dimension * STORED_FLOAT.itemsize:
             raise faults.corrupt(self.path, "a block of vectors has the wrong size")
         return np.frombuffer(data, STORED_FLOAT).reshape(self._rows, self._dimension)

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from tui.core.errors import InvalidQuery, InvalidRecord, VectorIndexError
 from tui.core.limits import MAX_DATA_BYTES, MAX_METADATA_BYTES, MAX_SPARSE_VALUES
 from tui.core.records import SparseVector
-from tui.engine.faults import DamagedRecord
+from tui.engine.faults import Damage
 from tui.engine.records import DenseVector, IndexConfig, Row
 
 STORED_FLOAT = np.dtype("<f4")
@@ -139,11 +139,11 @@ def encode_query_sparse(vector: SparseVector) -> tuple[NDArray[np.int32], NDArra
 def split_sparse(blob: bytes) -> tuple[NDArray[np.int32], NDArray[np.float32]]:
     """Returns the indices and values in a stored sparse vector, both views of it.
 
-    Raises `DamagedRecord` for bytes that are no such vector.
+    Raises `Damage` for bytes that are no such vector.
     """
     half = len(blob) // 2
     if len(blob) % (STORED_INDEX.itemsize + STORED_FLOAT.itemsize):
-        raise DamagedRecord
+        raise Damage("a sparse vector")
     return np.frombuffer(blob[:half], STORED_INDEX), np.frombuffer(blob[half:], STORED_FLOAT)
 
 
@@ -181,10 +181,15 @@ def encode_metadata(id: str, metadata: Mapping[str, Any] | None) -> bytes | None
 
 
 def decode_metadata(encoded: bytes | None) -> dict[str, Any] | None:
-    """Returns stored metadata: keys in order, integers of any size, floats as they were."""
+    """Returns stored metadata: keys in order, integers of any size, floats as they were.
+
+    Raises `Damage`, `UnicodeDecodeError` or `json.JSONDecodeError` for bytes that are no metadata.
+    """
     if encoded is None:
         return None
-    decoded: dict[str, Any] = _decode_json(encoded.decode())
+    decoded = _decode_json(encoded.decode())
+    if not isinstance(decoded, dict):
+        raise Damage("the metadata of a record")
     return decoded
 
 

@@ -39,6 +39,7 @@ from tui.engine.scoring import Found
 from tui.engine.searching import dense_query, make_query, search
 from tui.engine.snapshot import Snapshot
 from tui.engine.store import Namespace
+from tui.engine.verifying import verify
 from tui.engine.writing import Writer, check_name
 
 BUSY_TIMEOUT = 10.0
@@ -364,7 +365,15 @@ class Database:
         try:
             blocks = Blocks(file.connection, file.path, rows=file.block_rows, dimension=file.config.dimension)
             with file.reading():
-                yield Snapshot(file.connection, Reader(file.connection, file.config, blocks))
+                yield Snapshot(file.connection, Reader(file.connection, file.config, blocks), file.path)
+        finally:
+            file.close()
+
+    def verify(self) -> None:
+        """Reads all of the file, every namespace; raises `IndexCorrupt` when anything in it is damaged."""
+        file = self._file.second()
+        try:
+            verify(file)
         finally:
             file.close()
 

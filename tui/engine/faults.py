@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import json
+import os
 import sqlite3
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -14,6 +15,7 @@ import msgspec
 from tui.core.errors import (
     IndexBusy,
     IndexCorrupt,
+    IndexForbidden,
     IndexMissing,
     IndexUnavailable,
     InvalidQuery,
@@ -24,8 +26,10 @@ from tui.core.errors import (
 from tui.core.files import NO_SPACE
 
 
-class DamagedRecord(Exception):
-    """Stored bytes that cannot be what was written. Never leaves the engine: `translated` makes it `IndexCorrupt`."""
+class Damage(Exception):
+    """Something stored that cannot be what was written; its text names it. Never leaves the engine: `translated` makes
+    it `IndexCorrupt`.
+    """
 
 
 CORRUPT_HINT = (
@@ -34,6 +38,10 @@ CORRUPT_HINT = (
 )
 _FULL_HINT = "Free some space and try again; everything that was committed before is still there."
 _READ_ONLY_HINT = "Make the folder writable for this user, or set RAGFOOD_HOME to one that is."
+_FORBIDDEN_HINT = (
+    "Let this user read and write the file and its folder (chmod u+rw), or set RAGFOOD_HOME to another folder."
+)
+_DISK_HINT = "Check the disk and what else uses the file, then try again."
 _BUSY_HINT = "Wait for the other ragfood to finish, or close it, and try again."
 
 _PERMISSION_ERRNOS = frozenset({errno.EACCES, errno.EPERM, errno.EROFS})
@@ -47,6 +55,24 @@ _WRITE_FAILURES = frozenset(
     }
 )
 """Input/output errors that can only come from writing: SQLite reports a file size limit or a quota this way."""
+
+_DAMAGE = frozenset({sqlite3.SQLITE_IOERR_SHORT_READ, sqlite3.SQLITE_IOERR_DATA, sqlite3.SQLITE_IOERR_CORRUPTFS})
+_SURROUNDINGS = frozenset(
+    {
+        sqlite3.SQLITE_IOERR,
+        sqlite3.SQLITE_INTERRUPT,
+        sqlite3.SQLITE_ABORT,
+        sqlite3.SQLITE_NOMEM,
+        sqlite3.SQLITE_NOLFS,
+        sqlite3.SQLITE_PROTOCOL,
+    }
+)
+"""Failures that say nothing about what is in the file. Our statements are always the same, so that everything else that
+SQLite, or Python in decoding a text, finds wrong with them is the file's fault."""
+
+_FORMAT_BYTES = slice(18, 20)
+_FORMATS = (1, 2)
+"""Where the header has the versions of the file format, and what they can be (SQLite's file format, section 1.3)."""
 
 
 def corrupt(path: Path, reason: str) -> IndexCorrupt:
@@ -68,6 +94,11 @@ def missing(path: Path) -> IndexMissing:
     return IndexMissing(f"There is no index file {path}.", "Run `ragfood index upsert` to create it.")
 
 
+def forbidden(path: Path) -> IndexForbidden:
+    """Returns the error for a file, or a folder, that this user may not read and write."""
+    return IndexForbidden(f"The index file {path} cannot be opened: its permissions forbid it.", _FORBIDDEN_HINT)
+
+
 def from_sqlite(error: sqlite3.Error, path: Path) -> VectorIndexError:
     """Returns our error for one of SQLite's. `path` is the database file."""
     code = getattr(error, "sqlite_errorcode", 0) or 0
@@ -76,11 +107,26 @@ def from_sqlite(error: sqlite3.Error, path: Path) -> VectorIndexError:
         return IndexBusy(f"Another process is writing to the index file {path} and did not finish in time.", _BUSY_HINT)
     if primary == sqlite3.SQLITE_FULL or code in _WRITE_FAILURES:
         return StorageFull(f"The disk has no room left for the index file {path}; nothing was changed.", _FULL_HINT)
+    if primary == sqlite3.SQLITE_READONLY and not _has_sound_header(path):
+        return corrupt(path, "it is damaged")
     if primary == sqlite3.SQLITE_READONLY:
         return StorageFull(f"The index file {path} cannot be written; nothing was changed.", _READ_ONLY_HINT)
-    if primary in (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB, sqlite3.SQLITE_FORMAT):
-        return corrupt(path, "it is damaged, or not a database of ours")
-    return IndexUnavailable(f"The index file {path} cannot be opened or read ({error}).", _READ_ONLY_HINT)
+    if primary in (sqlite3.SQLITE_CANTOPEN, sqlite3.SQLITE_PERM, sqlite3.SQLITE_AUTH):
+        return forbidden(path) if os.path.lexists(path) else missing(path)
+    if isinstance(error, sqlite3.ProgrammingError | sqlite3.InterfaceError):
+        return IndexUnavailable(f"The index file {path} is not open ({error}).", "Start ragfood again.")
+    if primary in _SURROUNDINGS and code not in _DAMAGE:
+        return IndexUnavailable(f"The index file {path} cannot be read ({error}).", _DISK_HINT)
+    return corrupt(path, "it is damaged, or not a database of ours")
+
+
+def _has_sound_header(path: Path) -> bool:
+    """Tells a file that may not be written from one whose header says so by damage."""
+    try:
+        with path.open("rb") as file:
+            return all(version in _FORMATS for version in file.read(_FORMAT_BYTES.stop)[_FORMAT_BYTES])
+    except OSError:
+        return True
 
 
 def from_os(error: OSError, path: Path) -> VectorIndexError:
@@ -88,8 +134,8 @@ def from_os(error: OSError, path: Path) -> VectorIndexError:
     if error.errno in NO_SPACE:
         return StorageFull(f"The disk has no room left for the index file {path}.", _FULL_HINT)
     if error.errno in _PERMISSION_ERRNOS:
-        return StorageFull(f"The index file {path} cannot be written ({error.strerror}).", _READ_ONLY_HINT)
-    return IndexUnavailable(f"The index file {path} cannot be opened ({error.strerror or error}).", _READ_ONLY_HINT)
+        return forbidden(path)
+    return IndexUnavailable(f"The index file {path} cannot be opened ({error.strerror or error}).", _DISK_HINT)
 
 
 @contextmanager
@@ -103,7 +149,7 @@ def translated(path: Path) -> Iterator[None]:
         raise from_os(error, path) from error
     except (json.JSONDecodeError, msgspec.DecodeError, UnicodeDecodeError) as error:
         raise corrupt(path, "the metadata of a record is damaged") from error
-    except DamagedRecord as error:
-        raise corrupt(path, "a sparse vector is damaged") from error
+    except Damage as error:
+        raise corrupt(path, f"{error} is damaged") from error
     except UnicodeEncodeError as error:
         raise InvalidQuery("An id, a prefix or a namespace holds text that is not valid Unicode.") from error

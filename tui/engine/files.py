@@ -12,7 +12,7 @@ from dataclasses import asdict
 from pathlib import Path
 
 from tui.core.checkpoints import Checkpoint
-from tui.core.errors import IndexMismatch
+from tui.core.errors import IndexMismatch, InvalidQuery
 from tui.engine import faults, schema
 from tui.engine.records import IndexConfig, Similarity
 
@@ -209,7 +209,9 @@ class IndexFile:
             stored["similarity"] = Similarity(stored["similarity"])
             self.config = IndexConfig(**stored)
             self.block_rows = int(settings["block_rows"])
-        except (KeyError, TypeError, ValueError) as error:
+            if not schema.BLOCK_MIN_ROWS <= self.block_rows <= schema.BLOCK_MAX_ROWS or self.block_rows % 8:
+                raise ValueError(f"{self.block_rows} rows a block")
+        except (KeyError, TypeError, ValueError, InvalidQuery) as error:
             raise faults.corrupt(self.path, "its settings cannot be read") from error
         if wanted is not None and wanted != self.config:
             differences = "; ".join(self.config.differences(wanted))

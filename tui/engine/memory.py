@@ -18,6 +18,7 @@ from tui.engine import faults, store
 from tui.engine.blocks import Block, Blocks
 from tui.engine.columns import ColumnStore
 from tui.engine.dense import DenseIndex
+from tui.engine.faults import Damage
 from tui.engine.records import IndexConfig
 from tui.engine.sparse import SparseIndex
 from tui.engine.store import Namespace
@@ -44,7 +45,10 @@ class Change:
 
 
 class NamespaceMemory:
-    """The searchable parts of one namespace. Every method runs within a transaction of the caller."""
+    """The searchable parts of one namespace. Every method runs within a transaction of the caller.
+
+    What is stored and cannot be right raises `Damage`, or `IndexCorrupt`.
+    """
 
     def __init__(
         self, connection: sqlite3.Connection, config: IndexConfig, blocks: Blocks, namespace: Namespace
@@ -56,6 +60,8 @@ class NamespaceMemory:
         self._dense: DenseIndex | None = None
         self._sparse: SparseIndex | None = None
         self._columns: ColumnStore | None = None
+        if namespace.next_slot > blocks.reach(namespace.id):
+            raise Damage("the table of namespaces")
 
     def refresh(self, namespace: Namespace) -> None:
         """Takes in what has been written since, `namespace` being the state of the file now."""
@@ -105,6 +111,8 @@ class NamespaceMemory:
         if self._sparse is None:
             sparse = SparseIndex()
             sparse.load(store.scan_sparse(self._connection, self._namespace))
+            if self._config.sparse and len(sparse) != self._namespace.records:
+                raise faults.corrupt(self._blocks.path, "sparse vectors are missing")
             self._sparse = sparse
         return self._sparse
 
@@ -120,16 +128,22 @@ class NamespaceMemory:
     def _load_dense(self) -> DenseIndex:
         dense = DenseIndex(self._config.similarity, self._config.dimension, capacity=self._namespace.records)
         for block, vectors in self._blocks.vectors(self._namespace.id):
+            self._check(block)
             dense.put(block.slots, vectors)
         if len(dense) != self._namespace.records:
             raise faults.corrupt(self._blocks.path, "vectors are missing")
         return dense
+
+    def _check(self, block: Block) -> None:
+        if len(block.slots) and int(block.slots[-1]) >= self._namespace.next_slot:
+            raise Damage("the table of blocks")
 
     def _forget(self) -> None:
         self._dense, self._sparse, self._columns = None, None, None
 
     def _reread(self, blocks: list[Block], since: int) -> None:
         for block in blocks:
+            self._check(block)
             every = self._blocks.all_slots(block)
             gone = np.setdiff1d(every, block.slots, assume_unique=True)
             if self._dense is not None and block.moved > since:

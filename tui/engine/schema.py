@@ -22,6 +22,9 @@ DEFAULT_NAMESPACE = ""
 SLOT_BITS = 32
 """Bits of a key that hold the slot or block; the rest is the namespace's id."""
 
+MAX_SLOTS = 1 << 31
+"""Slots of a namespace; in memory they are 32-bit numbers."""
+
 BLOCK_BYTES = 64 * 1024
 """Aimed size of a block of vectors. Measured 2026-11: 64 to 256 KiB load equally fast, and smaller wastes less."""
 

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from tui.engine import scoring
 from tui.engine.codec import STORED_FLOAT, STORED_INDEX
-from tui.engine.faults import DamagedRecord
+from tui.engine.faults import Damage
 from tui.engine.records import Weighting
 from tui.engine.scoring import Found, Mask
 
@@ -155,7 +155,7 @@ class SparseIndex:
             return
         sizes = np.array([len(blob) for blob in blobs], np.int64)
         if (sizes % _ENTRY_BYTES).any():
-            raise DamagedRecord
+            raise Damage("a sparse vector")
         lengths = sizes // _ENTRY_BYTES
         positions = np.repeat(np.arange(len(slots)), lengths)
         flat = np.frombuffer(b"".join(blobs), STORED_INDEX)

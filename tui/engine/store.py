@@ -5,12 +5,14 @@ from __future__ import annotations
 import sqlite3
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from tui.engine import schema
 from tui.engine.codec import Batch, decode_metadata, decode_sparse
+from tui.engine.faults import Damage
 from tui.engine.records import Include, Row
 
 _MAX_VARIABLES = 900
@@ -37,8 +39,8 @@ class Namespace:
 
 
 Connection = sqlite3.Connection
-Stored = tuple[int, str, bytes | None, bytes | None, str | None]
-"""A record as selected: key, id, sparse, metadata, data."""
+Stored = tuple[int, Any, Any, Any, Any]
+"""A record as selected: key, id, sparse, metadata, data. Damage may have changed all but the key; see `row_of`."""
 
 
 def find_namespace(connection: Connection, name: str) -> Namespace | None:
@@ -46,7 +48,7 @@ def find_namespace(connection: Connection, name: str) -> Namespace | None:
     found = connection.execute(
         "SELECT id, name, records, next_slot, epoch, change FROM namespace WHERE name = ?", (name,)
     ).fetchone()
-    return Namespace(*found) if found else None
+    return _namespace(found) if found else None
 
 
 def all_namespaces(connection: Connection) -> list[Namespace]:
@@ -54,7 +56,20 @@ def all_namespaces(connection: Connection) -> list[Namespace]:
     found = connection.execute(
         "SELECT id, name, records, next_slot, epoch, change FROM namespace ORDER BY id"
     ).fetchall()
-    return [Namespace(*row) for row in found]
+    return [_namespace(row) for row in found]
+
+
+def _namespace(row: tuple[Any, ...]) -> Namespace:
+    """Returns a selected row. Raises `Damage` when it cannot be one that was written."""
+    namespace = Namespace(*row)
+    _, name, *counters = row
+    if (
+        not isinstance(name, str)
+        or any(type(counter) is not int or counter < 0 for counter in counters)
+        or not namespace.records <= namespace.next_slot <= schema.MAX_SLOTS
+    ):
+        raise Damage("the table of namespaces")
+    return namespace
 
 
 def create_namespace(connection: Connection, name: str) -> Namespace:
@@ -96,7 +111,7 @@ def slots_by_id(connection: Connection, namespace: Namespace, ids: Sequence[str]
         some = ids[start : start + _MAX_VARIABLES]
         statement = f"SELECT id, key FROM record WHERE namespace = ? AND id IN ({_marks(len(some))})"  # noqa: S608
         rows = connection.execute(statement, (namespace.id, *some)).fetchall()
-        found.update((id, schema.slot_of(key)) for id, key in rows)
+        found.update((id, _slot(namespace, key)) for id, key in rows)
     return found
 
 
@@ -162,13 +177,18 @@ def select_page(
 def scan_metadata(connection: Connection, namespace: Namespace) -> Iterator[tuple[int, bytes | None]]:
     """Yields (slot, metadata JSON) of every record."""
     cursor = connection.execute("SELECT key, metadata FROM record WHERE key >= ? AND key < ?", namespace.bounds)
-    return ((schema.slot_of(key), metadata) for key, metadata in cursor)
+    for key, metadata in cursor:
+        if not isinstance(metadata, bytes | None):
+            raise Damage("the metadata of a record")
+        yield _slot(namespace, key), metadata
 
 
 def scan_sparse(connection: Connection, namespace: Namespace) -> Iterator[tuple[int, bytes]]:
-    """Yields (slot, sparse vector as stored) of every record that has one."""
+    """Yields (slot, sparse vector as stored) of every record that has one, as far as its slot was ever given out."""
+    low, _ = namespace.bounds
     cursor = connection.execute(
-        "SELECT key, sparse FROM record WHERE key >= ? AND key < ? AND sparse IS NOT NULL", namespace.bounds
+        "SELECT key, sparse FROM record WHERE key >= ? AND key < ? AND typeof(sparse) = 'blob'",
+        (low, low + namespace.next_slot),
     )
     return ((schema.slot_of(key), sparse) for key, sparse in cursor)
 
@@ -195,9 +215,21 @@ def write_notes(connection: Connection, notes: Mapping[str, str]) -> None:
     connection.executemany("INSERT OR REPLACE INTO note VALUES (?, ?)", list(notes.items()))
 
 
+def _slot(namespace: Namespace, key: int) -> int:
+    """Returns the slot in a key. Raises `Damage` for one that was never given out."""
+    slot = schema.slot_of(key)
+    if slot >= namespace.next_slot:
+        raise Damage("the key of a record")
+    return slot
+
+
 def row_of(stored: Stored, vector: NDArray[np.float32] | None = None, *, sparse: bool = False) -> Row:
-    """Returns a selected record as a row."""
+    """Returns a selected record as a row. Raises `Damage`, and what `codec.decode_metadata` raises."""
     _, id, encoded_sparse, metadata, data = stored
+    if not isinstance(id, str) or not id or not isinstance(data, str | None):
+        raise Damage("the id or the text of a record")
+    if not isinstance(encoded_sparse, bytes | None) or not isinstance(metadata, bytes | None):
+        raise Damage("the metadata or the sparse vector of a record")
     return Row(id, vector, decode_sparse(encoded_sparse) if sparse else None, data, decode_metadata(metadata))
 
 

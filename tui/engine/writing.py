@@ -16,9 +16,6 @@ from tui.engine.memory import Change
 from tui.engine.records import DenseVector, Include, UpdateMode
 from tui.engine.store import Namespace
 
-_MAX_SLOTS = 1 << 31
-"""Slots of a namespace; in memory they are 32-bit numbers."""
-
 
 class Writer:
     """Writes through one connection."""
@@ -36,7 +33,7 @@ class Writer:
             slot = known.get(id, end)
             end += slot == end
             slots.append(slot)
-        if end > _MAX_SLOTS:
+        if end > schema.MAX_SLOTS:
             raise StorageFull("This namespace has used up its slots.", "Export it, reset it and restore the export.")
         after = self._advance(before, records=before.records + len(batch.ids) - len(known), next_slot=end)
         store.insert(self._connection, before, batch, slots, known)

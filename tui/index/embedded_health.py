@@ -15,10 +15,17 @@ _LOW_SPACE = 200 * 1024 * 1024
 """Bytes of free disk below which an upsert of some size may not fit."""
 
 
-def examine(path: Path, info: Callable[[], IndexInfo], check_model: Callable[[], None]) -> list[Finding]:
-    """Checks folder, file, schema, records, model and free space. Raises nothing that a person can mend.
+READ_THROUGH = 200 * 1024 * 1024
+"""Bytes of an index file that is read through: about two seconds' work."""
 
-    `info` opens the file where there is one, `check_model` raises when it was embedded by another model.
+
+def examine(
+    path: Path, info: Callable[[], IndexInfo], check_model: Callable[[], None], check_content: Callable[[], None]
+) -> list[Finding]:
+    """Checks folder, file, schema, content, records, model and free space. Raises nothing that a person can mend.
+
+    `info` opens the file where there is one, `check_model` raises when it was embedded by another model and
+    `check_content` when something in it is damaged.
     """
     findings = [_folder(path)]
     try:
@@ -28,11 +35,7 @@ def examine(path: Path, info: Callable[[], IndexInfo], check_model: Callable[[],
     if not path.exists():
         message = f"There is no index file yet; {_name(path)} is made by the first question or upsert."
         return [*findings, Finding("index file", "ok", message), _space(path)]
-    findings.append(
-        Finding(
-            "index file", "ok", f"{_name(path)} opens: {held.size / 2**20:.1f} MB, schema as this version writes it."
-        )
-    )
+    findings.append(_file(path, held, check_content))
     findings.append(_records(held))
     findings.append(_model(held, check_model))
     findings.append(_space(path))
@@ -49,6 +52,17 @@ def _folder(path: Path) -> Finding:
         f"{_name(folder)} cannot be read and written.",
         "Change its permissions, or set RAGFOOD_HOME to a folder that you can write to.",
     )
+
+
+def _file(path: Path, held: IndexInfo, check_content: Callable[[], None]) -> Finding:
+    size = f"{held.size / 2**20:.1f} MB"
+    if held.size > READ_THROUGH:
+        return Finding("index file", "ok", f"{_name(path)} opens: {size}, too much to be read through for damage here.")
+    try:
+        check_content()
+    except RagfoodError as error:
+        return _fault("index file", error)
+    return Finding("index file", "ok", f"{_name(path)} opens and holds no damage: {size}.")
 
 
 def _records(held: IndexInfo) -> Finding:

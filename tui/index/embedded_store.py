@@ -267,7 +267,7 @@ class EmbeddedStore:
 
     def diagnose(self) -> list[Finding]:
         """Returns what `VectorIndex.diagnose` promises."""
-        return examine(self.path, self.info, self._check_model)
+        return examine(self.path, self.info, self._check_model, self._check_content)
 
     def _existing(self) -> Database | None:
         """Returns the open database, or None while there is none, as when its making was interrupted.
@@ -323,6 +323,11 @@ class EmbeddedStore:
         if database is not None and not self._matched:
             _refuse_mismatch(self.path, database.config, self._wanted_config())
             self._matched = True
+
+    def _check_content(self) -> None:
+        database = self._existing()
+        if database is not None:
+            database.verify()
 
     def _rows(self, records: Sequence[Record]) -> list[Row]:
         from tui.engine.records import Row
