@@ -1,9 +1,9 @@
 """How fast an answer of 5,000 words is on the screen, and how fast keys echo meanwhile.
 
-    python benchmarks/stream.py [--shapes mixed paragraph list code] [--columns 120] [--rows 40] [--rounds 8]
+    python benchmarks/stream.py [--shapes mixed paragraph list code] [--columns 120] [--rows 40] [--rounds 12]
 
 An emulator of Ollama sends each shape over loopback as fast as it can; the real client reads it into an app on a
-pseudo-terminal, where a key is typed into a prompt every 20 ms, whether or not the last one has been echoed. Each
+pseudo-terminal, where a key is typed into a prompt every 40 ms, whether or not the last one has been echoed. Each
 shape is asked for several times in a row, because one answer is over before many keys are typed; the slowest counts.
 The same keys typed into the same app without a stream are the baseline of the same run. Linux and macOS.
 """
@@ -35,8 +35,8 @@ from benchmarks.stream_parts import SHAPES, document  # noqa: E402 - found from 
 PARTS = [sys.executable, "-m", "benchmarks.stream_parts"]
 DONE = b"stream complete"
 START = b"\x1b[15~"  # F5
-KEY_EVERY = 0.02
-BASELINE_KEYS = 150
+KEY_EVERY = 0.04
+BASELINE_KEYS = 100
 LONGEST = 60.0
 LIMIT_SECONDS, LIMIT_ECHO_MS = 3.0, 60.0
 
@@ -148,7 +148,7 @@ def main() -> None:
     parser.add_argument("--shapes", nargs="+", choices=SHAPES, default=SHAPES)
     parser.add_argument("--columns", type=int, default=120)
     parser.add_argument("--rows", type=int, default=40)
-    parser.add_argument("--rounds", type=int, default=8)
+    parser.add_argument("--rounds", type=int, default=12)
     options = parser.parse_args()
     _, base, _ = run("", options)
     print(f"5,000 words, {options.columns}x{options.rows}; limits {LIMIT_SECONDS:.0f} s and {LIMIT_ECHO_MS:.0f} ms\n")

@@ -145,8 +145,7 @@ class StreamApp(App[None]):
         async for part in answerer.stream(prompt):
             if isinstance(part, TextDelta):
                 answer.append(part.text)
-                # What is in a socket's buffer comes without a pause; without one of ours no key would be handled.
-                await asyncio.sleep(0)
+                await answer.drain()
         received = time.monotonic() - began
         answer.finish()
         await self._settled.wait()

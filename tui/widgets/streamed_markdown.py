@@ -7,6 +7,7 @@ for each piece, the usual way, costs a hundred times the memory and a layout of 
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Iterator, Mapping
 from itertools import count
 from typing import Self
@@ -29,10 +30,14 @@ from tui.widgets.markdown_lines import Part
 from tui.widgets.markdown_marks import BLOCK, MARKS
 from tui.widgets.markdown_page import Page
 
-DRAW_EVERY = 0.04
-"""Seconds between two looks at what arrived: 25 a second look fluent and leave the loop free for keys."""
-CATCH_UP_EVERY = 0.015
-"""The same while there is more than one step's worth waiting."""
+DRAW_EVERY = 0.05
+"""Seconds between two drawings: 20 a second look fluent and leave the loop free for keys."""
+CATCH_UP_EVERY = 0.0125
+"""Seconds between two steps while there is more than one step's worth waiting."""
+MOST_UNREAD = 2_000
+"""Characters that may wait before `drain` makes those who append wait."""
+STEPS_A_DRAWING = 4
+"""Steps between two drawings then: laying out and painting the screen costs more than reading."""
 STEP = 3_000
 """Characters read in one step: a few milliseconds of work."""
 KEPT_ROWS = 300
@@ -169,6 +174,15 @@ class StreamedMarkdown(Widget):
         self._finished = False
         self._schedule(DRAW_EVERY)
 
+    async def drain(self) -> None:
+        """Waits, if too much waits to be read, until that has been; call it where the text comes from.
+
+        Text that is already here comes without a pause, and a loop that never pauses starves Textual's own threads, one
+        of which reads the keyboard: they get Python's lock only while the loop sleeps.
+        """
+        while self._unread > MOST_UNREAD and self.is_attached:
+            await asyncio.sleep(CATCH_UP_EVERY / 2)
+
     def finish(self) -> None:
         """Says that the text is complete: what is left is drawn, nothing that was drawn before is touched."""
         if self._finished:
@@ -196,7 +210,10 @@ class StreamedMarkdown(Widget):
         self._waiting: list[str] = []
         self._waiting_text = ""
         self._after_return = False
+        self._unread = 0
         self._ended = False
+        self._undrawn = 0
+        self._changed_from = 0
 
     def _read_again(self) -> None:
         width = self._page.width
@@ -217,6 +234,7 @@ class StreamedMarkdown(Widget):
         if text:
             self._after_return = text.endswith("\r")
             self._waiting.append(clean(text))
+            self._unread += len(text)
 
     # -- drawing
 
@@ -244,13 +262,15 @@ class StreamedMarkdown(Widget):
             self._waiting_text += "".join(self._waiting)
             self._waiting.clear()
         text, self._waiting_text = self._waiting_text[:STEP], self._waiting_text[STEP:]
+        self._unread = len(self._waiting_text)
         ends = self._finished and not self._waiting_text and not self._ended
         if text or ends:
             self._read(text, ends=ends)
         elif self._jobs:
             self._colour()
         if self._waiting_text or self._jobs or (self._finished and not self._ended):
-            self._schedule(CATCH_UP_EVERY)
+            # Colours can wait while more text may come.
+            self._schedule(CATCH_UP_EVERY if self._waiting_text or self._finished else DRAW_EVERY)
         elif self._ended:
             self.post_message(self.Settled(self))
 
@@ -261,14 +281,24 @@ class StreamedMarkdown(Widget):
             self._ended = False
         changed = page.read(text, ends=ends)
         self._ended = ends
+        self._undrawn += 1
         self._jobs += [(block, highlight(block)) for block in page.code]
         page.code.clear()
         self._forget_rows(changed, max(rows, page.rows))
-        if page.rows != rows or not page.width:
+        self._changed_from = min(self._changed_from, changed)
+        if not self._waiting_text or self._undrawn >= STEPS_A_DRAWING:
+            self._draw()
+
+    def _draw(self) -> None:
+        """Has the screen show what changed since the last drawing."""
+        page = self._page
+        if page.rows != self.size.height or not page.width:
             # Not our own `refresh`, for what has not changed need not be drawn again.
             super().refresh(layout=True)
         else:
-            self._refresh_rows(changed, page.rows)
+            self._refresh_rows(self._changed_from, page.rows)
+        self._undrawn = 0
+        self._changed_from = page.rows
 
     def _colour(self) -> None:
         """Colours finished code, small blocks together."""
