@@ -231,8 +231,12 @@ class BrowseScreen(Guarded, Screen[None]):
         return had_filter
 
     def _stop(self) -> bool:
-        self._stopped = self.browsing.stop()
-        return self._stopped
+        """Stops a search, or the way to an end that is far; what comes anyway is not worth a key."""
+        waited_for = bool(self.listing.lines) and self.records.chosen is None
+        if (self._coming or self.listing).words or waited_for:
+            self._stopped = self.browsing.stop()
+            return self._stopped
+        return False
 
     # -- reading
 

@@ -86,8 +86,8 @@ class RecordList(Guarded, ScrollView, can_focus=True):
         Binding("down,j", "move(1)", "Record below", show=False, id="browse.down"),
         Binding("pageup", "page(-1)", "A page up", show=False, id="browse.page_up"),
         Binding("pagedown", "page(1)", "A page down", show=False, id="browse.page_down"),
-        Binding("home", "first", "First record", show=False, id="browse.first"),
-        Binding("end", "last", "Last record", show=False, id="browse.last"),
+        Binding("home", "first", "First record", show=False, key_display="Home", id="browse.first"),
+        Binding("end", "last", "Last record", show=False, key_display="End", id="browse.last"),
     ]
 
     class Moved(Message):
