@@ -106,11 +106,13 @@ def from_sqlite(error: sqlite3.Error, path: Path) -> VectorIndexError:
     if primary in (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED):
         return IndexBusy(f"Another process is writing to the index file {path} and did not finish in time.", _BUSY_HINT)
     if primary == sqlite3.SQLITE_FULL or code in _WRITE_FAILURES:
-        return StorageFull(f"The disk has no room left for the index file {path}; nothing was changed.", _FULL_HINT)
+        return StorageFull(
+            f"The disk has no room left for the index file {path}; the write under way was undone.", _FULL_HINT
+        )
     if primary == sqlite3.SQLITE_READONLY and not _has_sound_header(path):
         return corrupt(path, "it is damaged")
     if primary == sqlite3.SQLITE_READONLY:
-        return StorageFull(f"The index file {path} cannot be written; nothing was changed.", _READ_ONLY_HINT)
+        return StorageFull(f"The index file {path} cannot be written; the write under way was undone.", _READ_ONLY_HINT)
     if primary in (sqlite3.SQLITE_CANTOPEN, sqlite3.SQLITE_PERM, sqlite3.SQLITE_AUTH):
         return forbidden(path) if os.path.lexists(path) else missing(path)
     if isinstance(error, sqlite3.ProgrammingError | sqlite3.InterfaceError):

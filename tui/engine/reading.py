@@ -72,7 +72,7 @@ class Reader:
         found: list[Stored] = []
         for first in range(0, len(slots), _FILTER_CHUNK):
             some = store.select(self._connection, namespace, slots[first : first + _FILTER_CHUNK].tolist(), include)
-            found += [stored for stored in some if stored[1].startswith(prefix)]
+            found += [stored for stored in some if str(stored[1]).startswith(prefix)]
             if len(found) >= limit:
                 break
         return found[:limit]
