@@ -240,8 +240,9 @@ async def test_a_real_full_disk_loses_nothing_that_was_committed(index: Embedded
     handler = signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
     resource.setrlimit(resource.RLIMIT_FSIZE, (size + 500_000, limits[1]))
     try:
-        with pytest.raises(StorageFull, match="of 100 records were written"):
+        with pytest.raises(StorageFull, match="of 100 records were written before and stay") as caught:
             await collect(service.upsert())
+        assert "nothing" not in caught.value.message
     finally:
         resource.setrlimit(resource.RLIMIT_FSIZE, limits)
         signal.signal(signal.SIGXFSZ, handler)

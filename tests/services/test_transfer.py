@@ -351,3 +351,30 @@ async def test_a_restore_whose_file_is_deleted_says_so(
         )
     await finish(service.restore(tmp_path / "one.jsonl"))
     assert (await index.info()).records == 40
+
+
+@pytest.mark.parametrize("write", ["export", "reset"])
+async def test_what_killed_writes_left_long_ago_is_cleared_away(
+    service: TransferService, paths: Paths, tmp_path: Path, write: str
+) -> None:
+    folder = tmp_path / "exports" if write == "export" else paths.snapshots
+    old, new, other = leave_behind(folder)
+    await finish(service.export(folder / "one.jsonl") if write == "export" else service.reset())
+    assert not is_there(old)
+    assert is_there(new)
+    assert is_there(other)
+
+
+def leave_behind(folder: Path) -> list[Path]:
+    """An unfinished file of two days ago, one of an hour ago, and an old file of somebody else."""
+    folder.mkdir(parents=True)
+    made = [folder / name for name in (".a.jsonl.12.ragfood-tmp", ".b.jsonl.34.ragfood-tmp", ".c.tmp")]
+    for path, age in zip(made, (timedelta(days=2), timedelta(hours=1), timedelta(days=2)), strict=True):
+        path.touch()
+        moment = (NOON - age).timestamp()
+        os.utime(path, (moment, moment))
+    return made
+
+
+def is_there(path: Path) -> bool:
+    return path.exists()

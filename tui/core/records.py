@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
+from pathlib import PurePath
 from typing import TYPE_CHECKING, Any
+
+from tui.core.text import clean_line
 
 if TYPE_CHECKING:
     import numpy as np
@@ -120,12 +124,40 @@ class NamespaceInfo:
 
 
 @dataclass(frozen=True, slots=True)
+class Unfinished:
+    """Work of several batches of which only the first are in the index.
+
+    `kind` is ``upsert`` or ``restore``; `file` the absolute path of what it reads; `done` of `total` records are in.
+    """
+
+    kind: str
+    file: str
+    done: int
+    total: int
+    namespace: str = ""
+
+    @property
+    def sentence(self) -> str:
+        """What happened, for people."""
+        what = f"A{'n' if self.kind[:1] in 'aeiou' else ''} {self.kind} of {clean_line(PurePath(self.file).name)}"
+        return f"{what} was interrupted after {self.done:,} of {self.total:,} records."
+
+    @property
+    def hint(self) -> str:
+        """What to do next: the command that finishes it."""
+        place = f"--namespace {shlex.quote(self.namespace)} " if self.namespace else ""
+        command = f"ragfood {place}index {self.kind} {shlex.quote(self.file)}"
+        return f"Run it again to finish, unless another ragfood is still at it: {clean_line(command)}"
+
+
+@dataclass(frozen=True, slots=True)
 class IndexInfo:
     """What an index says about itself.
 
     `dimension` is 0 where there is no dense part; `similarity` is COSINE, EUCLIDEAN, DOT_PRODUCT or empty; `model` and
     `sparse_model` name the embedders, empty where the index has none; `location` is a host or a file for people to
-    read; `size` is in bytes, 0 when unknown. `records` and `pending` count the bound namespace.
+    read; `size` is in bytes, 0 when unknown. `records` and `pending` count the bound namespace; `unfinished` is
+    the work on it that was interrupted, as far as the index keeps such a record.
     """
 
     kind: IndexKind
@@ -139,6 +171,7 @@ class IndexInfo:
     sparse_model: str
     size: int
     namespaces: Mapping[str, NamespaceInfo]
+    unfinished: Unfinished | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -132,11 +132,11 @@ class Database:
     ) -> None:
         self.close()
 
-    def upsert(self, namespace: str, rows: Sequence[Row], *, notes: Mapping[str, str] | None = None) -> None:
+    def upsert(self, namespace: str, rows: Sequence[Row], *, notes: Mapping[str, str | None] | None = None) -> None:
         """Writes rows in one transaction, all or nothing, replacing whole rows with equal ids.
 
         Of rows with the same id the last wins. A known id keeps its place in the insertion order. `notes` are set in
-        the same transaction. Raises `InvalidRecord`.
+        the same transaction, or removed where they are None. Raises `InvalidRecord`.
         """
         check_name(namespace)
         batch = codec.encode_batch(self.config, rows)
@@ -178,7 +178,7 @@ class Database:
         ids: Sequence[str] | None = None,
         prefix: str | None = None,
         filter: str | None = None,
-        notes: Mapping[str, str] | None = None,
+        notes: Mapping[str, str | None] | None = None,
     ) -> int:
         """Deletes by exactly one selector and returns how many rows existed. `notes` as in `upsert`.
 
@@ -202,7 +202,7 @@ class Database:
                 changes.append(self._writer.delete(found, slots))
         return len(slots)
 
-    def reset(self, namespace: str, *, notes: Mapping[str, str] | None = None) -> None:
+    def reset(self, namespace: str, *, notes: Mapping[str, str | None] | None = None) -> None:
         """Removes every row of a namespace, which stays; a missing one is left missing. `notes` as in `upsert`."""
         with self._writing("reset", notes) as changes:
             found = store.find_namespace(self._file.connection, namespace)
@@ -210,7 +210,7 @@ class Database:
                 changes.append(self._writer.reset(found))
         self._shrink()
 
-    def reset_all(self, *, notes: Mapping[str, str] | None = None) -> None:
+    def reset_all(self, *, notes: Mapping[str, str | None] | None = None) -> None:
         """Removes every row of every namespace; the namespaces stay. `notes` as in `upsert`."""
         with self._writing("reset_all", notes) as changes:
             changes += [self._writer.reset(found) for found in store.all_namespaces(self._file.connection)]
@@ -231,8 +231,8 @@ class Database:
         with self._writing("rename_namespace"):
             return self._writer.rename_namespace(namespace, new_name, delete_existing=delete_existing)
 
-    def set_note(self, key: str, value: str) -> None:
-        """Remembers a fact beside the records; see also the `notes` of `upsert` and `reset`."""
+    def set_note(self, key: str, value: str | None) -> None:
+        """Remembers a fact beside the records, or forgets it when it is None; see also the `notes` of `upsert`."""
         with self._writing("set_note", {key: value}):
             pass
 
@@ -240,6 +240,11 @@ class Database:
         """Returns a remembered fact, or None."""
         with self._reading():
             return store.read_note(self._file.connection, key)
+
+    def notes(self, prefix: str) -> dict[str, str]:
+        """Returns the remembered facts whose keys begin with `prefix`."""
+        with self._reading():
+            return store.read_notes(self._file.connection, prefix)
 
     def fetch(self, namespace: str, ids: Sequence[str], *, include: Include = PAYLOAD) -> list[Row | None]:
         """Returns one entry per id in the order asked, None where there is no such row."""
@@ -384,7 +389,7 @@ class Database:
             yield
 
     @contextmanager
-    def _writing(self, name: str, notes: Mapping[str, str] | None = None) -> Iterator[list[Change]]:
+    def _writing(self, name: str, notes: Mapping[str, str | None] | None = None) -> Iterator[list[Change]]:
         """One write transaction. The changes appended to the list are taken into memory once they are committed."""
         changes: list[Change] = []
         with self._lock:

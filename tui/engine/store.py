@@ -210,9 +210,19 @@ def read_note(connection: Connection, key: str) -> str | None:
     return str(found[0]) if found else None
 
 
-def write_notes(connection: Connection, notes: Mapping[str, str]) -> None:
-    """Sets notes."""
-    connection.executemany("INSERT OR REPLACE INTO note VALUES (?, ?)", list(notes.items()))
+def read_notes(connection: Connection, prefix: str) -> dict[str, str]:
+    """Returns the notes whose keys begin with `prefix`, in the order of their keys."""
+    found = connection.execute(
+        "SELECT key, value FROM note WHERE substr(key, 1, ?) = ? ORDER BY key", (len(prefix), prefix)
+    ).fetchall()
+    return {str(key): str(value) for key, value in found}
+
+
+def write_notes(connection: Connection, notes: Mapping[str, str | None]) -> None:
+    """Sets notes, and removes those whose value is None."""
+    kept = [(key, value) for key, value in notes.items() if value is not None]
+    connection.executemany("INSERT OR REPLACE INTO note VALUES (?, ?)", kept)
+    connection.executemany("DELETE FROM note WHERE key = ?", [(key,) for key, value in notes.items() if value is None])
 
 
 def _slot(namespace: Namespace, key: int) -> int:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import AsyncGenerator, Sequence
 from typing import Protocol
 
-from tui.core.records import Finding, Hit, IndexInfo, Page, QueryMode, Record
+from tui.core.records import Finding, Hit, IndexInfo, Page, QueryMode, Record, Unfinished
 
 
 class VectorIndex(Protocol):
@@ -26,13 +26,18 @@ class VectorIndex(Protocol):
         """
         ...
 
-    async def upsert(self, records: Sequence[Record], *, identity: str = "") -> None:
+    async def upsert(self, records: Sequence[Record], *, identity: str = "", work: Unfinished | None = None) -> None:
         """Writes one batch, all or nothing, replacing whole records with equal ids.
 
         Records without vectors are embedded from their `text`. An empty batch writes nothing, and like any other ends a
         first fill. Raises `InvalidRecord` when a record does not fit, and with an `identity` that is not the current
-        one `IndexChanged`, so that work of several batches never ends up in two places.
+        one `IndexChanged`, so that work of several batches never ends up in two places. `work` says how far the work
+        has come with this batch: where the index can, `info` shows it from then on, until all of it is done.
         """
+        ...
+
+    async def end_work(self, work: Unfinished) -> None:
+        """Takes a piece of work off the record (see `upsert`), if it is on it, whatever it has come to."""
         ...
 
     async def query(self, text: str, *, top_k: int, filter: str = "", mode: QueryMode = QueryMode.HYBRID) -> list[Hit]:
@@ -66,7 +71,7 @@ class VectorIndex(Protocol):
         ...
 
     async def reset(self, *, version: str = "") -> None:
-        """Removes every record of the namespace.
+        """Removes every record of the namespace, and takes all work on it off the record.
 
         With a `version`, raises `IndexChanged` and removes nothing when it is not the current one any more.
         """

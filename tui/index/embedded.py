@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 from tui.core.checkpoints import Checkpoint, no_checkpoint
 from tui.core.errors import IndexUnavailable, InvalidQuery
-from tui.core.records import Finding, Hit, IndexInfo, Page, QueryMode, Record
+from tui.core.records import Finding, Hit, IndexInfo, Page, QueryMode, Record, Unfinished
 from tui.index.embedded_store import EmbeddedStore
 from tui.index.worker import WorkerThread
 
@@ -54,9 +54,13 @@ class EmbeddedIndex:
         """Returns a text that changes when the file is deleted or replaced by another; empty while there is none."""
         return await self._thread.read(self._store.identity)
 
-    async def upsert(self, records: Sequence[Record], *, identity: str = "") -> None:
+    async def upsert(self, records: Sequence[Record], *, identity: str = "", work: Unfinished | None = None) -> None:
         """Writes one batch, all or nothing; a batch that has begun is finished even when the caller is cancelled."""
-        await self._thread.write(lambda: self._store.write(records, identity=identity))
+        await self._thread.write(lambda: self._store.write(records, identity=identity, work=work))
+
+    async def end_work(self, work: Unfinished) -> None:
+        """Takes a piece of work off the record, if it is on it."""
+        await self._thread.write(lambda: self._store.end_work(work))
 
     async def query(self, text: str, *, top_k: int, filter: str = "", mode: QueryMode = QueryMode.HYBRID) -> list[Hit]:
         """Returns at most `top_k` hits with relevance, best first. Raises `FilterSyntaxError` or `InvalidQuery`."""

@@ -37,6 +37,8 @@ def examine(
         return [*findings, Finding("index file", "ok", message), _space(path)]
     findings.append(_file(path, held, check_content))
     findings.append(_records(held))
+    if held.unfinished is not None:
+        findings.append(Finding("unfinished work", "warning", held.unfinished.sentence, held.unfinished.hint))
     findings.append(_model(held, check_model))
     findings.append(_space(path))
     return findings

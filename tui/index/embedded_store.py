@@ -14,8 +14,20 @@ from typing import TYPE_CHECKING
 from tui.core.batches import batches
 from tui.core.checkpoints import Checkpoint
 from tui.core.errors import IndexChanged, IndexMismatch, IndexMissing
-from tui.core.records import Finding, Hit, IndexInfo, IndexKind, NamespaceInfo, Page, QueryMode, Record, SparseVector
+from tui.core.records import (
+    Finding,
+    Hit,
+    IndexInfo,
+    IndexKind,
+    NamespaceInfo,
+    Page,
+    QueryMode,
+    Record,
+    SparseVector,
+    Unfinished,
+)
 from tui.index.embedded_health import examine
+from tui.index.embedded_work import first_of, note_of, prefix
 from tui.index.evidence_search import EvidenceSearch, check_filter, record_of
 
 if TYPE_CHECKING:
@@ -94,6 +106,7 @@ class EmbeddedStore:
             sparse_model=config.sparse_model,
             size=held.size if held is not None else 0,
             namespaces={name: NamespaceInfo(count) for name, count in counts.items()},
+            unfinished=first_of(self._namespace, self._work_notes()),
         )
 
     def identity(self) -> str:
@@ -101,7 +114,12 @@ class EmbeddedStore:
         return "" if self._existing() is None else str(self._openings)
 
     def write(
-        self, records: Sequence[Record], *, identity: str = "", filling: bool = False
+        self,
+        records: Sequence[Record],
+        *,
+        identity: str = "",
+        work: Unfinished | None = None,
+        filling: bool = False,
     ) -> Generator[None, None, bool]:
         """Embeds what has no vectors, a slice a step, and commits all records at once.
 
@@ -124,11 +142,22 @@ class EmbeddedStore:
             # Another process may have made the file since the texts were embedded.
             self._check_model()
         if not filling:
-            database.upsert(self._namespace, rows, notes={self._fill_note: _DONE})
+            notes = dict([note_of(self._namespace, work)] if work is not None else [])
+            database.upsert(self._namespace, rows, notes={**notes, self._fill_note: _DONE})
             return True
         with self._committing_only_if(self._fill_is_begun) as committed:
             database.upsert(self._namespace, rows, notes={self._fill_note: _BEGUN})
         return committed()
+
+    def end_work(self, work: Unfinished) -> None:
+        """Takes a piece of work off the record, if it is on it."""
+        key, _ = note_of(self._namespace, work)
+        if key in self._work_notes():
+            self._database().set_note(key, None)
+
+    def _work_notes(self) -> dict[str, str]:
+        database = self._existing()
+        return {} if database is None else database.notes(prefix(self._namespace))
 
     def query(self, text: str, top_k: int, filter: str, mode: QueryMode) -> list[Hit]:
         """Returns what `VectorIndex.query` promises."""
@@ -193,10 +222,11 @@ class EmbeddedStore:
             return self._version_in(view)
 
     def reset(self, version: str) -> None:
-        """Removes every record of the namespace; ends any first fill. Raises `IndexChanged`."""
+        """Removes every record of the namespace; ends any first fill and other work. Raises `IndexChanged`."""
         database = self._database()
         with self._committing_only_if(lambda view: version in ("", self._version_in(view))) as committed:
-            database.reset(self._namespace, notes={self._fill_note: _DONE})
+            ended = dict.fromkeys(self._work_notes())
+            database.reset(self._namespace, notes={**ended, self._fill_note: _DONE})
         if not committed():
             raise IndexChanged(
                 "The index was written to while it was about to be reset; nothing was removed.",

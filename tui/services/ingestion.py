@@ -102,14 +102,27 @@ class IngestService:
         cancelling its task stops after the batch under way; an upsert of the same file then continues where it stopped.
         Raises `StorageFull`, `IndexChanged` and other faults of the index after the last `Progress`.
         """
-        writer = await BatchWriter.begin(self._index)
+        writer = await BatchWriter.begin(self._index, "upsert", file or self._default_file)
+        done = total = 0
 
         async def write(records: Sequence[Record]) -> bool:
-            await writer.write(records)
+            nonlocal done
+            # Counted when it is handed over: the index writes batches in that order.
+            done += len(records)
+            try:
+                await writer.write(records, done, total)
+            except InvalidRecord:
+                done -= len(records)
+                raise
             return True
 
         async with contextlib.aclosing(self._run(file, first, write)) as events:
             async for event in events:
+                if isinstance(event, Planned):
+                    done = len(event.plan.unchanged)
+                    total = done + event.plan.to_write
+                elif isinstance(event, Finished) and (event.failed or not event.plan.to_write):
+                    await writer.end()
                 yield event
 
     async def ingest(self, write: Write) -> AsyncGenerator[IngestEvent]:
@@ -255,6 +268,6 @@ def _compare(source: FoodsFile, held: Mapping[str, str], first: int | None, most
 
 def _stopped(error: StorageFull, written: int, total: int) -> StorageFull:
     return StorageFull(
-        f"{error.message} {written:,} of {total:,} records were written.",
+        f"{error.message} {written:,} of {total:,} records were written before and stay in the index.",
         hint=error.hint or "Free some space, then upsert again: it continues where it stopped.",
     )

@@ -80,6 +80,7 @@ class TransferService:
         """
         started = self._clock.monotonic()
         await finish_in_thread(lambda: _refuse_foreign(path))
+        await finish_in_thread(lambda: remove_stale(path.parent, self._clock.now().timestamp()))
         written = 0
         async with contextlib.aclosing(self._write_export(path, "export")) as events:
             async for event in events:
@@ -98,7 +99,7 @@ class TransferService:
         with _opened(path) as file:
             reader = _reader(file, path)
             header = await finish_in_thread(reader.header)
-            writer = await BatchWriter.begin(self._index)
+            writer = await BatchWriter.begin(self._index, "restore", path)
             _refuse_unfit(reader.name, header, await self._index.info())
             async with contextlib.aclosing(self._verify(reader)) as checks:
                 async for progress in checks:
@@ -198,10 +199,10 @@ class TransferService:
         yield Progress("restoring", 0, reader.count, 0.0)
         while (batch := await finish_in_thread(lambda: next(waiting, None))) is not None:
             try:
-                await writer.write(batch)
+                await writer.write(batch, done + len(batch), reader.count)
             except StorageFull as error:
                 raise StorageFull(
-                    f"{error.message} {done:,} of {reader.count:,} records were restored.", error.hint
+                    f"{error.message} {done:,} of {reader.count:,} records were restored before and stay.", error.hint
                 ) from error
             self._checkpoint("restore.batch_committed")
             done += len(batch)
