@@ -11,7 +11,7 @@ from tests.cli.command import FOODS, ragfood, terminal, write_foods
 from tests.cli.conftest import Call
 from tests.hostile import forbidden_in
 from tui.core.paths import Paths
-from tui.core.records import Record
+from tui.core.records import Record, Unfinished
 from tui.core.settings import Settings
 from tui.wiring import build_services
 
@@ -258,3 +258,27 @@ def test_a_list_of_more_than_a_page_has_everything_once(call: Call, tmp_path: Pa
     rest = call("--namespace", "many", "index", "list", "--limit", "9999", "--cursor", some["next_cursor"], "--json")
     assert [record["id"] for record in rest.document["records"]] == [f"food-{number}" for number in range(1500, 2100)]
     assert rest.document["next_cursor"] == ""
+
+
+def test_unfinished_work_is_told_wherever_its_records_are_used(call: Call, home: Path, foods: Path) -> None:
+    async def write_a_part() -> None:
+        services = build_services(Settings(), Paths.below(home))
+        await services.index.upsert([Record("pho", "a soup")], work=Unfinished("upsert", str(foods), 1, 3))
+        await services.aclose()
+
+    asyncio.run(write_a_part())
+    sentence = "An upsert of small.json was interrupted after 1 of 3 records."
+    stats = call("index", "stats").out
+    assert sentence in stats
+    assert f"ragfood index upsert {foods}" in stats
+    document = call("index", "stats", "--json").document["unfinished"]
+    assert (document["kind"], document["done"], document["total"]) == ("upsert", 1, 3)
+    assert document["sentence"] == sentence
+    for asked in (("ask", "Which soups are there?", "--no-llm"), ("search", "soup")):
+        result = call(*asked, "--json")
+        assert sentence in result.err
+        assert result.document
+    assert sentence in call("doctor").out
+    assert call("index", "upsert", str(foods)).code == 0
+    assert call("index", "stats", "--json").document["unfinished"] is None
+    assert "interrupted" not in call("search", "soup").err

@@ -83,6 +83,7 @@ def ask(
     async def work() -> Turn:
         async with opened(run, use_model=not no_llm) as services:
             await _fill(services)
+            await _note_unfinished(services)
             return await _answer(services, question, options, shown=not as_json)
 
     turn = run_async(work)
@@ -105,6 +106,13 @@ async def _fill(services: Services) -> None:
                 elif isinstance(event, Finished):
                     line.clear()
                     note_rejections(event.plan, event.failed)
+
+
+async def _note_unfinished(services: Services) -> None:
+    """Says on stderr when the index holds only a part of what was to go in."""
+    unfinished = (await services.index.info()).unfinished
+    if unfinished is not None:
+        note(f"{unfinished.sentence} {unfinished.hint}")
 
 
 async def _answer(services: Services, question: str, options: AskOptions, *, shown: bool) -> Turn:
@@ -210,6 +218,7 @@ def search(text: str, top_k: int | None, filter_: str, mode: str, as_json: bool)
     async def work() -> Retrieval:
         async with opened(run, use_model=False) as services:
             await _fill(services)
+            await _note_unfinished(services)
             return await services.retrieval.retrieve(
                 text, top_k=top_k, filter=filter_, mode=QueryMode(mode), min_relevance=0.0
             )

@@ -103,7 +103,7 @@ def stats(as_json: bool) -> None:
     """Say how many records there are, and of what kind."""
     info = _info(current_run())
     if as_json:
-        print_json(dataclasses.asdict(info))
+        print_json(_info_document(info))
         return
     say(f"index      {info.kind.value}, {info.location}")
     say(f"namespace  {info.namespace or 'default'}")
@@ -114,6 +114,9 @@ def stats(as_json: bool) -> None:
     others = {name: counts for name, counts in info.namespaces.items() if name != info.namespace}
     for name, counts in others.items():
         say(f"beside it  {clean_line(name) or 'default'}: {counts.records:,} records")
+    if info.unfinished is not None:
+        say(f"unfinished {info.unfinished.sentence}")
+        say(f"           {info.unfinished.hint}")
 
 
 @index.command("list")
@@ -232,6 +235,13 @@ def _info(run: Run) -> IndexInfo:
             return await services.index.info()
 
     return run_async(work)
+
+
+def _info_document(info: IndexInfo) -> dict[str, Any]:
+    document = dataclasses.asdict(info)
+    if info.unfinished is not None:
+        document["unfinished"] |= {"sentence": info.unfinished.sentence, "hint": info.unfinished.hint}
+    return document
 
 
 def _transfer(run: Run, start: Callable[[Services], AsyncGenerator[TransferEvent]], *, if_stopped: str) -> Transferred:
