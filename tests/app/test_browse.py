@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from textual.events import Paste
+from textual.events import Key, Paste
 
 from tests.app.conftest import AppPilot, Kitchen, screen_text, until
 from tests.hostile import HOSTILE, forbidden_in
@@ -180,6 +180,13 @@ class TestTheFilter:
             await pilot.press("slash", *"acrjk?", "slash")
             assert browse.filter_box.value == "acrjk?/"
             assert app.screen is browse
+
+    async def test_words_typed_in_one_go_with_the_slash_are_not_lost(self, kitchen: Kitchen) -> None:
+        async with browsing(kitchen) as (app, pilot, browse):
+            for key in ("slash", *"pork"):
+                app.post_message(Key(key, "/" if key == "slash" else key))
+            await until(pilot, lambda: browse.title_text == "Records · 1 of 4 match")
+            assert browse.filter_box.value == "pork"
 
     async def test_only_the_newest_words_count(self, kitchen: Kitchen) -> None:
         async with browsing(kitchen, records=many()) as (_, pilot, browse):

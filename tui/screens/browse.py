@@ -172,7 +172,10 @@ class BrowseScreen(Guarded, Screen[None]):
     def action_filter(self) -> None:
         """Moves into the filter."""
         self.remove_class("-detail")
-        self.filter_box.focus()
+        if self.filter_box.focusable:
+            self.set_focus(self.filter_box)
+        else:
+            self.filter_box.focus()
 
     def action_move(self, step: int) -> None:
         """Goes `step` records down."""
@@ -367,7 +370,7 @@ class BrowseScreen(Guarded, Screen[None]):
 def title(listing: Listing, *, busy: bool, stopped: bool) -> str:
     """Returns what the list holds, and how far the reading is; our own words and numbers only."""
     found = len(listing.lines)
-    state = " · stopped" if stopped and not listing.complete else ""
+    state = " · stopped" if stopped else " · Esc stops" if busy and listing.words else ""
     if listing.words and listing.complete:
         return f"Records · {found:,} of {listing.total:,} match"
     if listing.words:

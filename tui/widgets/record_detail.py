@@ -6,6 +6,7 @@ import json
 import math
 from typing import TYPE_CHECKING, Any, ClassVar
 
+from rich.cells import cell_len
 from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
 from textual.containers import VerticalScroll
@@ -23,6 +24,8 @@ LONGEST_PASSAGE = 50_000
 """Characters of a passage that are shown, more than the metadata of a record can hold; the rest is counted."""
 LONGEST_VALUE = 4_000
 """The same for a metadata value and for the embedded text."""
+WIDEST_KEY = 16
+"""Cells up to which the values of metadata are put below each other."""
 
 _MUTED = "$foreground 60%"
 _SAME_AS_PASSAGE = "(the passage above)"
@@ -81,7 +84,9 @@ def _sections(record: Record) -> list[Content]:
     passage = clean(record.passage).strip()
     sections = [Content(limited(passage, LONGEST_PASSAGE) or "(no text)")]
     if record.metadata:
-        sections.append(_section("Metadata", *(_field(record, key, value) for key, value in record.metadata.items())))
+        width = min(WIDEST_KEY, max(map(cell_len, map(clean_line, record.metadata))))
+        fields = (_field(record, key, value, width) for key, value in record.metadata.items())
+        sections.append(_section("Metadata", *fields))
     same = record.text == record.passage
     sections.append(
         _section("Embedded text", Content(_SAME_AS_PASSAGE if same else limited(clean(record.text), LONGEST_VALUE)))
@@ -96,7 +101,7 @@ def _section(title: str, *lines: Content) -> Content:
     return Content("\n").join((Content.styled(title, "bold $text-primary"), *lines))
 
 
-def _field(record: Record, key: str, value: Any) -> Content:
+def _field(record: Record, key: str, value: Any, width: int) -> Content:
     if value == record.passage:
         shown = _SAME_AS_PASSAGE
     elif value == record.text:
@@ -104,7 +109,8 @@ def _field(record: Record, key: str, value: Any) -> Content:
     else:
         text = value if isinstance(value, str) else json.dumps(value, ensure_ascii=False, default=str)
         shown = limited(clean(text), LONGEST_VALUE)
-    return Content.assemble((clean_line(str(key)), _MUTED), "  ", shown)
+    name = clean_line(key)
+    return Content.assemble((name, _MUTED), " " * (max(0, width - cell_len(name)) + 2), shown)
 
 
 def vector_text(record: Record) -> str:

@@ -198,6 +198,19 @@ class RecordList(Guarded, ScrollView, can_focus=True):
         self._resize_list()
         self._choose(self._place)
 
+    async def on_key(self, event: events.Key) -> None:
+        # A binding runs only after its key has bubbled up to the app. Of words that are typed or sent in one go with
+        # the key that leads to the filter, none should be lost: so that key acts here and now, and what was meant for
+        # whoever has got the focus is handed on.
+        focused = self.screen.focused
+        bound = self.screen.active_bindings.get(event.key)
+        if focused is not None and focused is not self and event.is_printable:
+            event.stop()
+            focused.post_message(events.Key(event.key, event.character))
+        elif bound is not None and bound.binding.id == "browse.filter":
+            event.stop()
+            await self.app.run_action(bound.binding.action, bound.node)
+
     def on_click(self, event: events.Click) -> None:
         row = event.y - self._head
         place = round(self.scroll_y) + row
