@@ -109,6 +109,15 @@ class TestSources:
             await until(pilot, lambda: "▇▇▇▇▇▇▇▇▇▇ #1" in screen_text(app))
             assert "▇▇▇▇▇▁▁▁▁▁ #2" in screen_text(app)
 
+    async def test_keep_ids_off_the_border(self, closed: Closed) -> None:
+        app = closed()
+        async with app.run_test(size=(120, 40)) as pilot:
+            await until(pilot, lambda: app.chat.complete)
+            app.chat.sources.show([hit()], [], total=1, elapsed=0.1)
+            await until(pilot, lambda: app.chat.sources.cards[0].region)
+            [card] = app.chat.sources.cards
+            assert card.query_one(".id").region.right == card.region.right - 1
+
     async def test_end_the_beginning_of_a_passage_with_a_word(self, closed: Closed) -> None:
         app = closed()
         async with app.run_test(size=(120, 40)) as pilot:

@@ -26,7 +26,7 @@ class RelevanceBar(Static):
         width: auto;
         height: 1;
         color: $text-accent;
-        margin-right: 1;
+        padding-right: 1;
     }
     """
 

@@ -41,10 +41,10 @@ class SourceCard(Guarded, Widget):
         margin-bottom: 1;
         layout: vertical;
         Horizontal { height: 1; }
-        .number { width: auto; text-style: bold; margin-right: 1; }
+        .number { width: auto; text-style: bold; padding-right: 1; }
         .heading { width: 1fr; height: 1; min-width: 4; text-style: bold; text-wrap: nowrap; text-overflow: ellipsis; }
         .id {
-            width: auto; max-width: 45%; height: 1; margin-left: 1; color: $text-muted;
+            width: auto; max-width: 45%; height: 1; padding-left: 1; color: $text-muted;
             text-wrap: nowrap; text-overflow: ellipsis;
         }
         .body { height: auto; padding-left: 2; }
