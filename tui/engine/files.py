@@ -83,10 +83,15 @@ class IndexFile:
         A file that is not at its path any more takes its log with it: left beside another file it would be taken for
         the log of that one.
         """
-        orphans = [] if self.is_current() else [side for side, id in self._side_ids.items() if _file_id(side) == id]
+        orphans: list[Path] = []
+        # Where the folder cannot be looked at any more, what lies in it stays as it is.
+        with suppress(OSError):
+            if not self.is_current():
+                orphans = [side for side, id in self._side_ids.items() if _file_id(side) == id]
         self.connection.close()
         for side in orphans:
-            side.unlink(missing_ok=True)
+            with suppress(OSError):
+                side.unlink(missing_ok=True)
 
     def is_current(self) -> bool:
         """Whether the path still names the file that was opened: it may have been deleted or replaced meanwhile.
