@@ -51,7 +51,7 @@ class SourceCard(Guarded, Widget):
         .more { height: auto; padding-left: 2; color: $text-muted; display: none; }
         &.-open .more { display: block; }
         &.-crowded .id { display: none; }
-        &.-current { border-left: outer $accent; padding-left: 1; }
+        &.-current { border-left: outer $accent; padding: 0 1; }
     }
     Sources:focus SourceCard.-current { background: $boost; }
     """
