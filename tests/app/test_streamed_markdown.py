@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import re
 from collections.abc import Iterator
 from contextlib import asynccontextmanager
@@ -516,6 +517,19 @@ class TestWidget:
             answer.finish()
             await until(pilot, lambda: app.settled == 1)
             assert answer.size.height == 0
+
+    async def test_those_who_append_can_wait_until_it_was_read(self) -> None:
+        answer = StreamedMarkdown()
+        async with showing(answer) as (app, pilot):
+            await answer.drain()
+            answer.append("word " * 1000)
+            await answer.drain()
+            assert answer.plain
+            answer.append("word " * 1000)
+            waiting = asyncio.create_task(answer.drain())
+            await answer.remove()
+            await until(pilot, waiting.done)
+            assert app.is_running
 
     async def test_keys_are_typed_while_it_grows(self) -> None:
         answer = StreamedMarkdown()

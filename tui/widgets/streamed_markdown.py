@@ -34,7 +34,7 @@ DRAW_EVERY = 0.05
 """Seconds between two drawings: 20 a second look fluent and leave the loop free for keys."""
 CATCH_UP_EVERY = 0.0125
 """Seconds between two steps while there is more than one step's worth waiting."""
-MOST_UNREAD = 2_000
+MOST_UNREAD = 1_200
 """Characters that may wait before `drain` makes those who append wait."""
 STEPS_A_DRAWING = 4
 """Steps between two drawings then: laying out and painting the screen costs more than reading."""
@@ -132,6 +132,7 @@ class StreamedMarkdown(Widget):
         self._arrived: list[str] = []
         self._finished = False
         self._timer: Timer | None = None
+        self._was_read = asyncio.Event()
         self._forget_all_rows()
         self._styles_of: dict[tuple[int, int], Style] = {}
         self._begin_again()
@@ -181,7 +182,8 @@ class StreamedMarkdown(Widget):
         of which reads the keyboard: they get Python's lock only while the loop sleeps.
         """
         while self._unread > MOST_UNREAD and self.is_attached:
-            await asyncio.sleep(CATCH_UP_EVERY / 2)
+            self._was_read.clear()
+            await self._was_read.wait()
 
     def finish(self) -> None:
         """Says that the text is complete: what is left is drawn, nothing that was drawn before is touched."""
@@ -243,6 +245,11 @@ class StreamedMarkdown(Widget):
         if self._waiting or self._finished:
             self._step()
 
+    def on_unmount(self) -> None:
+        """Lets go of whoever waits in `drain`."""
+        self._unread = 0
+        self._was_read.set()
+
     def _schedule(self, seconds: float) -> None:
         if self._timer is None and self.is_attached:
             self._timer = self.set_timer(seconds, self._timed_step, name="markdown")
@@ -263,6 +270,7 @@ class StreamedMarkdown(Widget):
             self._waiting.clear()
         text, self._waiting_text = self._waiting_text[:STEP], self._waiting_text[STEP:]
         self._unread = len(self._waiting_text)
+        self._was_read.set()
         ends = self._finished and not self._waiting_text and not self._ended
         if text or ends:
             self._read(text, ends=ends)
