@@ -17,8 +17,9 @@ from dataclasses import dataclass, field, replace
 from functools import lru_cache
 
 from tui.widgets.markdown_inline import parse_inline
-from tui.widgets.markdown_lines import Columns, Line, RuleLine, TextLine
+from tui.widgets.markdown_lines import Line, RuleLine, TextLine
 from tui.widgets.markdown_marks import BAR, BLOCK, HEADING, LABEL, MARKER, QUOTED, STRONG, TITLE, Run, plain
+from tui.widgets.markdown_nodes import CodeEnded, Fence, Grown, Item, Leaf, Paragraph, Quote, Step, Table
 from tui.widgets.markdown_tables import TABLE_SAMPLE, alignments_of, cells_of, is_row, table_columns, table_line
 
 LONGEST_PIECE = 1_000
@@ -32,7 +33,6 @@ SEAL_AT_LEAST = 2_000
 FORCED_PIECE = 1_000
 DEEPEST = 10
 """Quotes and lists within each other; deeper ones are text, as there is no room to show them."""
-BULLETS = "•◦▪"
 
 _QUOTE = re.compile(r">[ ]?")
 _HEADING = re.compile(r"(#{1,6})(?:[ ]+|$)")
@@ -41,80 +41,6 @@ _SETEXT = re.compile(r"(?:=+|-+) *$")
 _RULE = re.compile(r"(?:(?:\* *){3,}|(?:- *){3,}|(?:_ *){3,})$")
 _ITEM = re.compile(r"(?:([-+*])|(\d{1,9})([.)]))( +|$)")
 _CLOSING_HASHES = re.compile(r"(?:^|[ ]+)#+[ ]*$")
-
-
-@dataclass(slots=True)
-class _Quote:
-    shown: bool = False
-
-
-@dataclass(slots=True)
-class _Item:
-    """An item of a list. `width` is how far its content is indented; `shown` whether its marker has been drawn."""
-
-    kind: str
-    width: int
-    number: int
-    level: int
-    shown: bool = False
-    empty: bool = True
-
-    @property
-    def marker(self) -> str:
-        return f"{self.number}{self.kind} " if self.kind in ".)" else f"{BULLETS[self.level % len(BULLETS)]} "
-
-
-@dataclass(slots=True)
-class _Paragraph:
-    """Running text that is not finished; `level` is that of a heading, and `given` whether its line has begun."""
-
-    text: str = ""
-    level: int = 0
-    given: bool = False
-    lines: int = 1
-
-
-@dataclass(slots=True)
-class _Fence:
-    """Code between fences; `opener` is the fence itself, or empty for indented code."""
-
-    opener: str
-    indent: int
-    language: str = ""
-    lines: int = 0
-    blanks: int = 0
-
-
-@dataclass(slots=True)
-class _Table:
-    """A table. Until its columns are settled its rows wait, the head first."""
-
-    alignments: tuple[str, ...]
-    waiting: tuple[str, ...]
-    columns: Columns | None = None
-    first: tuple[Run, ...] = ()
-
-
-_Leaf = _Paragraph | _Fence | _Table
-
-
-@dataclass(frozen=True, slots=True)
-class Grown:
-    """The last line goes on with these runs."""
-
-    runs: tuple[Run, ...]
-
-
-@dataclass(frozen=True, slots=True)
-class CodeEnded:
-    """The last `lines` lines are one finished block of code."""
-
-    language: str
-    lines: int
-
-
-Step = Line | Grown | CodeEnded
-"""What reading adds: a new line, more of the last one, or news about the last ones."""
 
 
 @dataclass(slots=True)
@@ -128,8 +54,8 @@ class BlockReader:
     citations: int = 0
     _rest: str = ""
     _midline: bool = False
-    _containers: list[_Quote | _Item] = field(default_factory=list)
-    _leaf: _Leaf | None = None
+    _containers: list[Quote | Item] = field(default_factory=list)
+    _leaf: Leaf | None = None
     _blank: bool = False
     _begun: bool = False
     _steps: list[Step] = field(default_factory=list)
@@ -178,7 +104,7 @@ class BlockReader:
 
     def _longest_piece(self, position: int) -> int:
         row_ahead = not self._midline and (
-            isinstance(self._leaf, _Table) or self._rest[position : position + 12].lstrip(" >").startswith("|")
+            isinstance(self._leaf, Table) or self._rest[position : position + 12].lstrip(" >").startswith("|")
         )
         return LONGEST_ROW if row_ahead else LONGEST_PIECE
 
@@ -192,15 +118,15 @@ class BlockReader:
         else:
             self._line(text, ends=ends)
         self._midline = not ends
-        if ends and isinstance(self._leaf, _Paragraph) and self._leaf.level:
+        if ends and isinstance(self._leaf, Paragraph) and self._leaf.level:
             self._close_leaf()
 
     def _continue(self, text: str, *, ends: bool) -> None:
         leaf = self._leaf
-        if isinstance(leaf, _Paragraph):
+        if isinstance(leaf, Paragraph):
             leaf.text += text
             self._seal(leaf)
-        elif isinstance(leaf, _Fence):
+        elif isinstance(leaf, Fence):
             self._steps.append(Grown((Run(text),)))
         elif text.strip():
             self._begin_paragraph(text)
@@ -208,7 +134,7 @@ class BlockReader:
     def _line(self, text: str, *, ends: bool) -> None:
         matched, position = self._match_containers(text)
         rest = text[position:]
-        if matched == len(self._containers) and isinstance(self._leaf, _Fence) and self._code_line(self._leaf, rest):
+        if matched == len(self._containers) and isinstance(self._leaf, Fence) and self._code_line(self._leaf, rest):
             return
         if not rest.strip(" "):
             self._blank_line(matched)
@@ -228,7 +154,7 @@ class BlockReader:
         for number, container in enumerate(self._containers):
             rest = text[position:]
             indent = _indent(rest)
-            if isinstance(container, _Quote):
+            if isinstance(container, Quote):
                 mark = _QUOTE.match(rest, indent)
                 if indent > 3 or mark is None:
                     return number, position
@@ -245,10 +171,10 @@ class BlockReader:
 
     def _blank_line(self, matched: int) -> None:
         for number, container in enumerate(self._containers[matched:], start=matched):
-            if isinstance(container, _Quote):
+            if isinstance(container, Quote):
                 self._close_containers(number)
                 break
-        if isinstance(self._leaf, _Paragraph | _Table):
+        if isinstance(self._leaf, Paragraph | Table):
             self._close_leaf()
         self._blank = True
 
@@ -260,7 +186,7 @@ class BlockReader:
         if mark := _QUOTE.match(rest, indent):
             self._close_containers(known)
             self._close_leaf()
-            self._containers.append(_Quote())
+            self._containers.append(Quote())
             return rest[mark.end() :]
         mark = _ITEM.match(rest, indent)
         if mark is None or _RULE.match(rest, indent):
@@ -268,7 +194,7 @@ class BlockReader:
         content = rest[mark.end() :]
         if (
             known == len(self._containers)
-            and isinstance(self._leaf, _Paragraph)
+            and isinstance(self._leaf, Paragraph)
             and (not content or mark[2] not in (None, "1"))
         ):
             return None
@@ -279,35 +205,35 @@ class BlockReader:
     def _begin_item(self, mark: re.Match[str], known: int, indent: int, content: str) -> None:
         kind = mark[1] or mark[3]
         before = self._containers[known] if known < len(self._containers) else None
-        is_next = isinstance(before, _Item) and before.kind == kind
-        number = before.number + 1 if is_next and isinstance(before, _Item) else int(mark[2] or 0)
+        is_next = isinstance(before, Item) and before.kind == kind
+        number = before.number + 1 if is_next and isinstance(before, Item) else int(mark[2] or 0)
         self._close_containers(known)
         self._close_leaf()
-        level = sum(isinstance(container, _Item) and container.kind in "-+*" for container in self._containers)
+        level = sum(isinstance(container, Item) and container.kind in "-+*" for container in self._containers)
         spaces = len(mark[4])
         marker = len(mark[1] or f"{mark[2]}{mark[3]}")
         width = indent + marker + (spaces if content and 1 <= spaces <= 4 else 1)
-        self._containers.append(_Item(kind, width, number, level))
+        self._containers.append(Item(kind, width, number, level))
 
     def _content(self, rest: str, known: int, *, is_lazy: bool, ends: bool) -> None:
         """Takes what a line holds inside its containers."""
         indent = _indent(rest)
         leaf = self._leaf
-        paragraph = leaf if isinstance(leaf, _Paragraph) and not leaf.level else None
+        paragraph = leaf if isinstance(leaf, Paragraph) and not leaf.level else None
         in_place = known == len(self._containers)
         if not rest:
             self._close_containers(known)
         elif indent > 3 and paragraph is None:
             self._close_containers(known)
-            if isinstance(self._leaf, _Table):
+            if isinstance(self._leaf, Table):
                 self._close_leaf()
-            self._begin_code(_Fence("", 4), rest[4:])
+            self._begin_code(Fence("", 4), rest[4:])
         elif indent > 3 and paragraph is not None:
             self._more_text(paragraph, rest)
         elif paragraph is not None and in_place and ends and self._is_underline(paragraph, rest[indent:]):
             self._close_leaf()
         elif not self._begin_block(rest[indent:], known, ends=ends, indent=indent):
-            if isinstance(leaf, _Table) and in_place and ends:
+            if isinstance(leaf, Table) and in_place and ends:
                 self._row(leaf, rest)
             elif paragraph is not None and (in_place or is_lazy):
                 self._more_text(paragraph, rest)
@@ -321,7 +247,7 @@ class BlockReader:
         if mark := _HEADING.match(text):
             self._close_containers(known)
             self._close_leaf()
-            self._leaf = _Paragraph(text[mark.end() :], level=len(mark[1]))
+            self._leaf = Paragraph(text[mark.end() :], level=len(mark[1]))
             return True
         if not ends:
             return False
@@ -334,7 +260,7 @@ class BlockReader:
             self._close_containers(known)
             self._close_leaf()
             language = (mark[2] or mark[4] or "").strip()
-            self._begin_code(_Fence(mark[1] or mark[3], indent, language), None)
+            self._begin_code(Fence(mark[1] or mark[3], indent, language), None)
             return True
         return False
 
@@ -346,9 +272,9 @@ class BlockReader:
                 self._show_empty(container)
             del self._containers[known:]
 
-    def _show_empty(self, container: _Quote | _Item) -> None:
+    def _show_empty(self, container: Quote | Item) -> None:
         """An item without content shows its marker all the same."""
-        if isinstance(container, _Item) and not container.shown:
+        if isinstance(container, Item) and not container.shown:
             first, rest = self._prefix()
             self._give_text(first, rest)
 
@@ -357,38 +283,38 @@ class BlockReader:
     def _close_leaf(self) -> None:
         leaf, self._leaf = self._leaf, None
         match leaf:
-            case _Paragraph():
+            case Paragraph():
                 self._close_paragraph(leaf)
-            case _Fence():
+            case Fence():
                 self._blank = self._blank or leaf.blanks > 0
                 if leaf.lines:
                     self._steps.append(CodeEnded(leaf.language, leaf.lines))
-            case _Table(columns=None):
+            case Table(columns=None):
                 self._settle_columns(leaf)
 
     def _begin_paragraph(self, text: str) -> None:
         self._close_leaf()
-        self._leaf = paragraph = _Paragraph(text.lstrip(" "))
+        self._leaf = paragraph = Paragraph(text.lstrip(" "))
         self._seal(paragraph)
 
-    def _more_text(self, paragraph: _Paragraph, text: str) -> None:
+    def _more_text(self, paragraph: Paragraph, text: str) -> None:
         """Adds a line to the paragraph, or finds that both are the head of a table."""
         alignments = alignments_of(text) if paragraph.lines == 1 and not paragraph.given else None
         if alignments and len(cells_of(paragraph.text)) == len(alignments) and ("|" in text or "|" in paragraph.text):
-            self._leaf = _Table(alignments, (paragraph.text,))
+            self._leaf = Table(alignments, (paragraph.text,))
             return
         paragraph.text += "\n" + text.lstrip(" ")
         paragraph.lines += 1
         self._seal(paragraph)
 
-    def _is_underline(self, paragraph: _Paragraph, text: str) -> bool:
+    def _is_underline(self, paragraph: Paragraph, text: str) -> bool:
         """Whether the line makes a heading of the paragraph above it; not once that has been given out."""
         if paragraph.given or not _SETEXT.match(text):
             return False
         paragraph.level = 1 if text[0] == "=" else 2
         return True
 
-    def _seal(self, paragraph: _Paragraph) -> None:
+    def _seal(self, paragraph: Paragraph) -> None:
         """Gives out the beginning of a long paragraph."""
         while len(paragraph.text) >= SEAL_FROM:
             settled = parse_inline(paragraph.text, self.citations).settled
@@ -399,14 +325,14 @@ class BlockReader:
             self._give_runs(paragraph, paragraph.text[:settled])
             paragraph.text = paragraph.text[settled:]
 
-    def _close_paragraph(self, paragraph: _Paragraph) -> None:
+    def _close_paragraph(self, paragraph: Paragraph) -> None:
         text = paragraph.text.rstrip(" ")
         if paragraph.level:
             text = _CLOSING_HASHES.sub("", text)
         if text or not paragraph.given:
             self._give_runs(paragraph, text)
 
-    def _give_runs(self, paragraph: _Paragraph, text: str) -> None:
+    def _give_runs(self, paragraph: Paragraph, text: str) -> None:
         base = (0, TITLE | HEADING, HEADING, STRONG)[min(paragraph.level, 3)]
         runs = parse_inline(text, self.citations).runs
         for number, line in enumerate(_split_lines(runs)):
@@ -421,7 +347,7 @@ class BlockReader:
 
     # -- code
 
-    def _begin_code(self, fence: _Fence, line: str | None) -> None:
+    def _begin_code(self, fence: Fence, line: str | None) -> None:
         self._leaf = fence
         if fence.language:
             first, rest = self._prefix()
@@ -429,7 +355,7 @@ class BlockReader:
         if line is not None:
             self._give_code(fence, line)
 
-    def _code_line(self, fence: _Fence, text: str) -> bool:
+    def _code_line(self, fence: Fence, text: str) -> bool:
         """Takes a line inside a block of code; false when it is not one any more."""
         indent = _indent(text)
         if not fence.opener:
@@ -451,14 +377,14 @@ class BlockReader:
         self._give_code(fence, text[min(indent, fence.indent) :])
         return True
 
-    def _give_code(self, fence: _Fence, text: str) -> None:
+    def _give_code(self, fence: Fence, text: str) -> None:
         first, rest = self._prefix()
         self._give_text(first, rest, [Run(text)], base=BLOCK, is_code=True)
         fence.lines += 1
 
     # -- tables
 
-    def _row(self, table: _Table, text: str) -> None:
+    def _row(self, table: Table, text: str) -> None:
         if not is_row(text):
             self._close_leaf()
             self._begin_paragraph(text)
@@ -470,7 +396,7 @@ class BlockReader:
             return
         self._give(table_line(text, table.columns, table.first, self.citations))
 
-    def _settle_columns(self, table: _Table) -> None:
+    def _settle_columns(self, table: Table) -> None:
         """Decides the columns by the first rows, and gives those out."""
         rows = [cells_of(text) for text in table.waiting]
         table.columns = table_columns(rows, table.alignments, self.citations)
@@ -489,7 +415,7 @@ class BlockReader:
         first: list[Run] = []
         rest: list[Run] = []
         for container in self._containers:
-            if isinstance(container, _Quote):
+            if isinstance(container, Quote):
                 first.append(Run("▌ ", BAR))
                 rest.append(Run("▌ ", BAR))
                 container.shown = True
@@ -508,7 +434,7 @@ class BlockReader:
             for container in self._containers:
                 if not container.shown:
                     break
-                bars.append(Run("▌ ", BAR) if isinstance(container, _Quote) else Run(" " * len(container.marker)))
+                bars.append(Run("▌ ", BAR) if isinstance(container, Quote) else Run(" " * len(container.marker)))
             while bars and not bars[-1].marks:
                 bars.pop()
             before = _shared(tuple(bars))
@@ -524,7 +450,7 @@ class BlockReader:
         base: int = 0,
         is_code: bool = False,
     ) -> None:
-        if not base and any(isinstance(container, _Quote) for container in self._containers):
+        if not base and any(isinstance(container, Quote) for container in self._containers):
             base = QUOTED
         if is_code:
             first, rest = _shared((*first, Run(" "))), _shared((*rest, Run(" ")))

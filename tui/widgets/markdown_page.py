@@ -7,9 +7,10 @@ from collections.abc import Iterable
 
 from textual.selection import Selection
 
-from tui.widgets.markdown_blocks import BlockReader, CodeEnded, Grown, Step
+from tui.widgets.markdown_blocks import BlockReader
 from tui.widgets.markdown_code import CodeBlock
 from tui.widgets.markdown_lines import Line, Mark, Part, TextLine
+from tui.widgets.markdown_nodes import CodeEnded, Grown, Step
 
 
 class Page:
