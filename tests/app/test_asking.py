@@ -4,12 +4,15 @@ import asyncio
 import re
 from dataclasses import replace
 
+import pytest
+
 from tests.app.conftest import SOUPS, Kitchen, ask, screen_text, send, status_text, text_of, until
 from tests.emulators.ollama import OllamaEmulator
 from tests.emulators.ollama_models import THINKER
 from tests.emulators.ollama_script import Reply
 from tests.hostile import HOSTILE, forbidden_in
 from tui.core.setting_values import RateLimit
+from tui.widgets.streamed_markdown import StreamedMarkdown
 
 
 class TestWithoutAModel:
@@ -172,12 +175,39 @@ class TestWithAModel:
             assert app.is_running
 
 
+class TestCitations:
+    @pytest.mark.parametrize("size", [(120, 40), (80, 24)])
+    async def test_a_click_leads_to_the_source_of_that_turn(
+        self, kitchen_with_model: Kitchen, ollama: OllamaEmulator, size: tuple[int, int]
+    ) -> None:
+        ollama.say(Reply(["So **it** is [2] [7]."]), Reply(["Nothing cited."]))
+        async with kitchen_with_model.running(size) as (app, pilot):
+            await ask(app, pilot, SOUPS)
+            first = [card.hit.id for card in app.chat.sources.cards]
+            await ask(app, pilot, "Which pastry is sweet?")
+            assert [card.hit.id for card in app.chat.sources.cards] != first
+            answer = app.chat.transcript.turns[0].query_one(StreamedMarkdown)
+            await until(pilot, lambda: "So it is [2] [7?]." in screen_text(app))
+            await pilot.click(answer, offset=(10, 0))
+            await until(pilot, lambda: [card.hit.id for card in app.chat.sources.cards] == first)
+            await until(pilot, lambda: app.chat.sources.cards[1].has_class("-current"))
+            assert app.focused is app.chat.sources
+            assert "no source [7]" in text_of(app, ".facts")
+
+    async def test_sentences_of_an_extractive_answer_keep_their_lines(self, kitchen: Kitchen) -> None:
+        async with kitchen.running() as (app, pilot):
+            await ask(app, pilot, SOUPS)
+            view = app.chat.transcript.turns[0]
+            assert view.answer == view.turn.answer
+            assert view.query_one(StreamedMarkdown).plain == view.answer
+
+
 class TestFollowing:
     async def test_the_view_follows_only_while_it_is_at_the_bottom(
         self, kitchen_with_model: Kitchen, ollama: OllamaEmulator
     ) -> None:
         hold = asyncio.Event()
-        ollama.say(Reply([f"line {number}\n" for number in range(120)], after=60, hold=hold))
+        ollama.say(Reply([f"- line {number}\n" for number in range(120)], after=60, hold=hold))
         async with kitchen_with_model.running(size=(80, 24)) as (app, pilot):
             transcript = app.chat.transcript
             await send(app, pilot, SOUPS)

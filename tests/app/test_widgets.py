@@ -1,7 +1,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from itertools import pairwise
 
 import pytest
 
@@ -17,7 +16,7 @@ from tui.screens.narration import tell_info
 from tui.widgets.facts import facts, seconds
 from tui.widgets.index_panel import info_lines, progress_text
 from tui.widgets.relevance_bar import bar
-from tui.widgets.streamed_text import LONG_TAIL, StreamedText, finished_end
+from tui.widgets.streamed_markdown import StreamedMarkdown
 
 Closed = Callable[[], RagfoodApp]
 
@@ -204,7 +203,10 @@ class TestLongConversations:
                 view.stop()
             await pilot.pause()
             assert len(app.chat.transcript.query("*")) < 200
-            text = "\n".join(str(widget.render()) for widget in app.chat.transcript.query("Static"))
+            text = "\n".join(
+                widget.plain if isinstance(widget, StreamedMarkdown) else str(widget.render())
+                for widget in app.chat.transcript.query("Static, StreamedMarkdown")
+            )
             for number in range(60):
                 for word in ("question", "answer", "note", "hint"):
                     assert text.count(f"{word} {number}\n") == 1 or text.count(f"{word} {number} ") == 1
@@ -222,62 +224,6 @@ class TestLongConversations:
                 view = await app.chat.transcript.begin(f"question {number}")
                 view.stop()
             assert app.chat.transcript.turns[0] is first
-
-
-class TestStreamedText:
-    def test_lines_that_have_ended_are_finished_once_there_is_enough(self) -> None:
-        line = "x" * (LONG_TAIL - 10)
-        assert finished_end(f"{line}\nand the next line", 40) == (LONG_TAIL - 9, False)
-        assert finished_end("one\ntwo", 40) == (0, False)
-
-    def test_a_long_paragraph_is_cut_where_its_lines_are_drawn(self) -> None:
-        text = "word " * 200
-        end, seam = finished_end(text, 42)
-        assert seam
-        assert end % 5 == 0
-        assert end == (len(text.rstrip()) // 40) * 40
-
-    def test_nothing_is_cut_while_the_width_is_unknown(self) -> None:
-        assert finished_end("word " * 200, 0) == (0, False)
-
-    def test_a_word_without_end_is_cut_too(self) -> None:
-        end, seam = finished_end("x" * (LONG_TAIL + 50), 40)
-        assert seam
-        assert end == 640
-
-    async def test_pieces_are_drawn_once_and_together_are_the_text(self, closed: Closed) -> None:
-        app = closed()
-        async with app.run_test(size=(80, 24)) as pilot:
-            await until(pilot, lambda: app.chat.complete)
-            view = await app.chat.transcript.begin("q")
-            await until(pilot, lambda: view.region.width > 0)
-            stream = view.query_one(StreamedText)
-            text = "First line\n\n- item\n" + "word " * 400 + "\nlast"
-            seen = []
-            for start in range(0, len(text), 97):
-                stream.append(text[start : start + 97])
-                await pilot.pause()
-                seen.append([piece for piece in stream.children if not piece.has_class("-tail")])
-            stream.finish()
-            for earlier, later in pairwise(seen):
-                assert later[: len(earlier)] == earlier
-            assert stream.text == text
-            assert len(stream.children) > 3
-
-    async def test_no_seam_is_left_after_the_width_changes(self, closed: Closed) -> None:
-        app = closed()
-        async with app.run_test(size=(80, 24)) as pilot:
-            await until(pilot, lambda: app.chat.complete)
-            view = await app.chat.transcript.begin("q")
-            await until(pilot, lambda: view.region.width > 0)
-            stream = view.query_one(StreamedText)
-            stream.append("word " * 400)
-            stream.finish()
-            stream.append("more")
-            stream.finish()
-            await pilot.resize_terminal(60, 24)
-            await until(pilot, lambda: len(stream.children) == 1)
-            assert stream.text == "word " * 400 + "more"
 
 
 class TestTexts:

@@ -53,6 +53,7 @@ class Asking:
             async with contextlib.aclosing(services.asking.ask(view.question, history=history)) as events:
                 async for event in events:
                     post(AskHappened(view, event))
+                    await view.drain()
         except RagfoodError as error:
             ended = AskEnded(view, error=error)
         except Exception as error:  # noqa: BLE001 - nothing is swallowed: the app logs it and shows it

@@ -27,6 +27,7 @@ from tui.widgets.guarded import Guarded
 from tui.widgets.pane_tabs import PANES, PaneTabs
 from tui.widgets.prompt import Prompt
 from tui.widgets.status_line import StatusLine
+from tui.widgets.streamed_markdown import StreamedMarkdown
 from tui.widgets.transcript import Transcript, TurnView
 
 if TYPE_CHECKING:
@@ -78,6 +79,7 @@ class ChatScreen(Guarded, Screen[None]):
         self.history: list[Turn] = []
         self._clock = clock
         self._queued: TurnView | None = None
+        self._sources_of: TurnView | None = None
         self._version: str | None = None
         self.complete = False
         self.reason_told = ""
@@ -226,6 +228,23 @@ class ChatScreen(Guarded, Screen[None]):
             view.show_waiting("waiting for the answer above · Esc stops that one")
         else:
             self._ask(view)
+
+    def show_sources(self, view: TurnView) -> None:
+        """Shows the sources of one turn, as they were when it was asked."""
+        found = view.found
+        if found is not None:
+            self.sources.show(found.hits, found.dropped, total=found.total, elapsed=found.seconds)
+            self.tabs.show_count("sources", len(found.hits))
+        self._sources_of = view
+
+    @on(StreamedMarkdown.CitationSelected)
+    def _citation_selected(self, event: StreamedMarkdown.CitationSelected) -> None:
+        view = event.widget.parent
+        if isinstance(view, TurnView):
+            if view is not self._sources_of:
+                self.show_sources(view)
+            self.action_show_pane("sources")
+            self.call_after_refresh(self.sources.choose, event.number)
 
     @on(Prompt.Trimmed)
     def _question_trimmed(self, event: Prompt.Trimmed) -> None:

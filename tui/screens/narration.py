@@ -31,6 +31,9 @@ if TYPE_CHECKING:
     from tui.screens.messages import IndexEnded, IndexHappened
     from tui.widgets.transcript import TurnView
 
+EXTRACTIVE = "extractive"
+"""The name of the answerer that quotes the sources, sentence by sentence."""
+
 
 def tell_answer(chat: ChatScreen, view: TurnView, event: AskEvent) -> None:
     """Shows what happened to the question of `view`."""
@@ -41,11 +44,13 @@ def tell_answer(chat: ChatScreen, view: TurnView, event: AskEvent) -> None:
             view.show_phase("retrieving")
         case Retrieved():
             view.show_phase("reading the sources")
-            chat.sources.show(event.hits, event.dropped, total=event.total, elapsed=event.seconds)
-            chat.tabs.show_count("sources", len(event.hits))
+            view.show_found(event)
+            chat.show_sources(view)
         case Loading():
             view.show_phase(f"loading {event.model}")
         case Writing():
+            if event.model == EXTRACTIVE:
+                view.keep_lines()
             view.show_phase(f"waiting for {event.model}")
         case Thinking():
             view.show_phase("thinking")
@@ -56,7 +61,7 @@ def tell_answer(chat: ChatScreen, view: TurnView, event: AskEvent) -> None:
             if event.reason != chat.reason_told:
                 view.add_note(f"extractive: {event.reason}", event.hint)
                 chat.reason_told = event.reason
-            chat.status.show_answerer("extractive", reason=event.reason)
+            chat.status.show_answerer(EXTRACTIVE, reason=event.reason)
         case Answered():
             view.finish(event.turn)
             _tell_turn(chat, event.turn)

@@ -148,6 +148,7 @@ class Sources(Guarded, VerticalScroll, can_focus=True):
     def __init__(self, *, id: str | None = None) -> None:
         super().__init__(id=id)
         self._current = 0
+        self._cards: list[SourceCard] = []
 
     def on_mount(self) -> None:
         self.clear()
@@ -155,7 +156,7 @@ class Sources(Guarded, VerticalScroll, can_focus=True):
     @property
     def cards(self) -> list[SourceCard]:
         """The cards, in order."""
-        return list(self.query_children(SourceCard))
+        return self._cards
 
     def clear(self) -> None:
         """Shows what will appear here."""
@@ -187,6 +188,7 @@ class Sources(Guarded, VerticalScroll, can_focus=True):
 
     def _fill(self, children: Sequence[Widget]) -> None:
         self._current = 0
+        self._cards = [child for child in children if isinstance(child, SourceCard)]
         with self.app.batch_update():
             self.remove_children()
             self.mount(*children)
@@ -203,6 +205,10 @@ class Sources(Guarded, VerticalScroll, can_focus=True):
         if cards:
             cards[self._current].toggle()
             self.call_after_refresh(self._reveal)
+
+    def choose(self, number: int) -> None:
+        """Goes to the source of that number, from 1."""
+        self._choose(number - 1)
 
     def on_key(self, event: events.Key) -> None:
         if event.character and event.character in "123456789" and int(event.character) <= len(self.cards):

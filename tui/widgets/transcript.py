@@ -17,9 +17,10 @@ from textual.widgets import Static
 
 from tui.core.text import clean, clean_line
 from tui.widgets.guarded import Guarded
-from tui.widgets.streamed_text import StreamedText
+from tui.widgets.streamed_markdown import StreamedMarkdown
 
 if TYPE_CHECKING:
+    from tui.core.events import Retrieved
     from tui.core.turns import Turn
 
 TICK = 0.1
@@ -80,7 +81,10 @@ class TurnView(Guarded, Widget):
         self.question = question
         self.turn: Turn | None = None
         self._now = now
-        self._answer = StreamedText(classes="answer")
+        self.found: Retrieved | None = None
+        self._answer = StreamedMarkdown(classes="answer")
+        self._arrived: list[str] = []
+        self._keeps_lines = False
         self._facts = Static(Content(""), markup=False, classes="facts")
         self._phase = ""
         self._phase_began = 0.0
@@ -98,7 +102,7 @@ class TurnView(Guarded, Widget):
     @property
     def answer(self) -> str:
         """The answer as far as it came."""
-        return self._answer.text
+        return clean("".join(self._arrived)).lstrip()
 
     @property
     def phase(self) -> str:
@@ -123,9 +127,26 @@ class TurnView(Guarded, Widget):
         """Shows `text` in the place of the phase, without a clock."""
         self._facts.update(Content(clean_line(text)))
 
+    def show_found(self, found: Retrieved) -> None:
+        """Takes over the sources of this turn, so that their numbers in the answer lead to them."""
+        self.found = found
+        self._answer.set_citations(len(found.hits))
+
+    def keep_lines(self) -> None:
+        """Says that the answer comes line by line, where Markdown would make one paragraph of them."""
+        self._keeps_lines = True
+
     def append(self, text: str) -> None:
         """Adds a piece of the answer."""
-        self._answer.append(text)
+        self._arrived.append(text)
+        self._answer.append(self._as_markdown(text))
+
+    async def drain(self) -> None:
+        """Waits while more of the answer has come than could be read yet."""
+        await self._answer.drain()
+
+    def _as_markdown(self, text: str) -> str:
+        return text.replace("\n", "  \n") if self._keeps_lines else text
 
     def add_note(self, message: str, hint: str = "", *, severity: str = "warning") -> None:
         """Adds a lasting note between the answer and its facts."""
@@ -138,8 +159,9 @@ class TurnView(Guarded, Widget):
 
         self.turn = turn
         self._answer.finish()
-        if turn.answer.strip() != self._answer.text.strip():
-            self._answer.replace(clean(turn.answer).strip())
+        if clean(turn.answer).strip() != self.answer.strip():
+            self._arrived[:] = [turn.answer]
+            self._answer.replace(self._as_markdown(turn.answer))
         if turn.state is TurnState.FAILED and turn.error:
             self.add_note(turn.error, severity="error")
         self._end(facts(turn))
@@ -155,7 +177,7 @@ class TurnView(Guarded, Widget):
         """Keeps what came of the answer and says why no more will come."""
         self._answer.finish()
         self.add_note(message, hint, severity="error")
-        self._end("not finished" if self._answer.text else "not answered")
+        self._end("not finished" if self.answer else "not answered")
 
     @property
     def is_over(self) -> bool:
@@ -166,7 +188,8 @@ class TurnView(Guarded, Widget):
         """Returns everything that is shown here, in one piece."""
         parts = [Content.styled(f"You  {clean(self.question)}", "bold $text-primary")]
         if self.answer:
-            parts.append(Content(self.answer.rstrip()))
+            shown = self._answer.plain if self._answer.settled else self.answer
+            parts.append(Content(shown.rstrip()))
         parts += [note.as_content() for note in self.query_children(Note)]
         parts.append(Content.styled(self._facts_text, "$text-muted"))
         return Content("\n").join(parts)
