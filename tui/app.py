@@ -229,6 +229,10 @@ class RagfoodApp(Guarded, App[None]):
         if self._browse is not None and screen is self._browse:
             yield from self._browse.commands()
         yield SystemCommand("Stop the answer", "Keep what came so far", chat.action_peel)
+        yield SystemCommand("Ask the model anyway", "The refused question, without sources", chat.action_ask_anyway)
+        yield SystemCommand("Copy the answer", "The last one, as Markdown", chat.action_copy_answer)
+        yield SystemCommand("Save the conversation", "As a Markdown file", chat.action_save_conversation)
+        yield SystemCommand("New chat", "Begin anew", chat.action_new_chat)
         yield SystemCommand("Upsert", "Plan and upsert the foods file", chat.action_upsert)
         yield SystemCommand("Reset the index", "Remove every record, after a snapshot", chat.action_reset_index)
         yield SystemCommand("Statistics", "What the index says about itself", chat.action_statistics)

@@ -122,16 +122,16 @@ async def test_keys_can_be_remapped_and_the_help_says_so(closed: Closed) -> None
         await asyncio.Event().wait()
         raise AssertionError("unreachable")
 
-    app = RagfoodApp(Settings(keys={"pane.index": "f9", "prompt.send": "ctrl+s"}), never)  # type: ignore[arg-type]
+    app = RagfoodApp(Settings(keys={"pane.index": "f10", "prompt.send": "ctrl+s"}), never)  # type: ignore[arg-type]
     async with app.run_test(size=(120, 40)) as pilot:
         await until(pilot, lambda: app.chat.complete)
-        await pilot.press("f9")
+        await pilot.press("f10")
         assert app.focused is app.chat.index_panel
         await pilot.press("f2", "a", "enter", "b", "ctrl+s")
         await until(pilot, lambda: app.chat.transcript.turns)
         assert app.chat.transcript.turns[0].question == "a\nb"
         await pilot.press("f1")
-        await until(pilot, lambda: "F9" in screen_text(app))
+        await until(pilot, lambda: "F10" in screen_text(app))
 
 
 async def test_every_action_is_in_the_palette(closed: Closed) -> None:
@@ -144,12 +144,13 @@ async def test_every_action_is_in_the_palette(closed: Closed) -> None:
         titles = set(listed)
         assert not titles & {"Keys", "Maximize"}
         assert titles >= {"Help", "Chat", "Sources", "Index", "Upsert", "Reset the index", "Statistics"}
+        assert titles >= {"Ask the model anyway", "Copy the answer", "Save the conversation", "New chat"}
         assert titles >= {"Export the index", "Stop the answer", "Stop index work", "Quit", "Theme"}
 
 
 async def test_the_palette_lists_them_in_our_order(closed: Closed) -> None:
     app = closed()
-    async with app.run_test(size=(80, 40)) as pilot:
+    async with app.run_test(size=(80, 70)) as pilot:
         await until(pilot, lambda: app.chat.complete)
         await pilot.press("ctrl+p")
         await until(pilot, lambda: "Leave ragfood" in screen_text(app))

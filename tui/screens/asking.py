@@ -42,6 +42,8 @@ class Asking:
         return self._background.stop()
 
     async def _ask(self, view: TurnView, history: tuple[Turn, ...]) -> None:
+        from tui.services.asking import AskOptions
+
         post = self._screen.post_message
         ended = AskEnded(view)
         try:
@@ -50,7 +52,10 @@ class Asking:
             if not self._opening.filled.is_set():
                 view.show_phase("waiting for the first fill")
                 await self._opening.filled.wait()
-            async with contextlib.aclosing(services.asking.ask(view.question, history=history)) as events:
+            options = AskOptions(ungrounded=view.ungrounded)
+            async with contextlib.aclosing(
+                services.asking.ask(view.question, history=history, options=options)
+            ) as events:
                 async for event in events:
                     post(AskHappened(view, event))
                     await view.drain()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Awaitable, Callable
 from functools import partial
 from typing import TYPE_CHECKING, ClassVar
@@ -17,7 +18,8 @@ from textual.widgets import Static
 from textual.worker import Worker
 
 from tui.core.errors import RagfoodError
-from tui.core.text import clean
+from tui.core.text import clean, clean_line
+from tui.core.turns import TurnState
 from tui.screens.asking import Asking
 from tui.screens.background import reporting
 from tui.screens.indexing import Indexing
@@ -56,6 +58,10 @@ class ChatScreen(Guarded, Screen[None]):
         Binding("tab", "next_pane(1)", "Next pane", show=False, id="pane.next"),
         Binding("shift+tab", "next_pane(-1)", "Pane before", show=False, id="pane.previous"),
         Binding("escape", "peel", "Stop the answer, then back to the prompt", show=False, id="chat.stop"),
+        Binding("ctrl+g", "ask_anyway", "Ask the model without sources", show=False, id="chat.ask_anyway"),
+        Binding("f8", "copy_answer", "Copy the last answer", show=False, id="chat.copy"),
+        Binding("f9", "save_conversation", "Save the conversation as Markdown", show=False, id="chat.save"),
+        Binding("ctrl+l", "new_chat", "New chat", show=False, id="chat.new"),
         Binding("question_mark", "app.help", "Help", show=False, id="app.help.letter"),
     ]
 
@@ -68,15 +74,17 @@ class ChatScreen(Guarded, Screen[None]):
     def __init__(self, opening: Opening, clock: Clock, *, classes: str = "") -> None:
         """Shows what the services of `opening` do, once they are open; `clock` times the phases.
 
-        `complete` tells whether all panes are there. `history` holds the answered turns of this conversation, oldest
-        first. `reason_told` is why answers are extractive, as the conversation says already; `snapshot` is the file of
-        the last reset. `classes` may already say how large the terminal is, which saves styling everything twice.
+        `complete` tells whether all panes are there. `turns` holds the finished turns of this conversation, oldest
+        first, and `history` those of them that were answered. `reason_told` is why answers are extractive, as the
+        conversation says already; `snapshot` is the file of the last reset. `classes` may already say how large the
+        terminal is, which saves styling everything twice.
         """
         super().__init__(classes=f"-pane-chat {classes}")
         self.opening = opening
         self.asking = Asking(self, opening)
         self.indexing = Indexing(self, opening)
         self.history: list[Turn] = []
+        self.turns: list[Turn] = []
         self._clock = clock
         self._queued: TurnView | None = None
         self._sources_of: TurnView | None = None
@@ -222,7 +230,10 @@ class ChatScreen(Guarded, Screen[None]):
             self.prompt.give_back(event.question)
             self.notify("One question is waiting already. Esc stops the answer above it.", markup=False)
             return
-        view = await self.transcript.begin(question)
+        await self._begin(question)
+
+    async def _begin(self, question: str, *, ungrounded: bool = False) -> None:
+        view = await self.transcript.begin(question, ungrounded=ungrounded)
         if self.asking.busy:
             self._queued = view
             view.show_waiting("waiting for the answer above · Esc stops that one")
@@ -275,6 +286,82 @@ class ChatScreen(Guarded, Screen[None]):
         if queued is not None:
             self._ask(queued)
         self.refresh_bindings()
+
+    @property
+    def has_model(self) -> bool:
+        """Whether a model is in use that can be asked without sources."""
+        services = self.opening.services
+        return services is not None and services.answerer.name != "extractive"
+
+    def key_of(self, binding_id: str) -> str:
+        """Returns the key of a binding as people read it, remapped or not."""
+        for active in self.active_bindings.values():
+            if active.binding.id == binding_id:
+                return self.app.get_key_display(active.binding)
+        return binding_id
+
+    async def action_ask_anyway(self) -> None:
+        """Asks the model the last refused question, without sources."""
+        last = self.turns[-1] if self.turns else None
+        if last is None or last.state is not TurnState.REFUSED or self.asking.busy:
+            self.notify("This is for a question that the index has no answer to.", markup=False)
+        else:
+            await self._begin(last.question, ungrounded=True)
+
+    # -- keeping
+
+    def action_copy_answer(self) -> None:
+        """Copies the last answer, as Markdown."""
+        answer = next((turn.answer for turn in reversed(self.turns) if turn.answer), "")
+        if answer:
+            self.app.copy_to_clipboard(clean(answer))
+            self.notify("Copied the last answer, if your terminal allows it. F9 saves to a file.", markup=False)
+        else:
+            self.notify("There is no answer yet.", markup=False)
+
+    def action_save_conversation(self) -> None:
+        """Asks for a file and saves the conversation there."""
+        if not self.turns:
+            self.notify("There is nothing to save yet.", markup=False)
+            return
+        self._run("save", self._save_conversation)
+
+    async def _save_conversation(self) -> None:
+        from tui.screens.confirm import AskPath
+        from tui.screens.conversation import as_markdown, save_new
+        from tui.screens.indexing import path_of
+
+        chosen = await self.app.push_screen_wait(
+            AskPath(
+                "Save the conversation",
+                "Questions, answers and sources go into a Markdown file.",
+                suggestion=f"ragfood-{self._clock.now():%Y%m%d-%H%M}.md",
+                yes="Save",
+            )
+        )
+        if chosen is None:
+            return
+        path = path_of(chosen)
+        try:
+            await asyncio.to_thread(save_new, path, as_markdown(self.turns))
+        except RagfoodError as error:
+            self.transcript.add_note(error.message, error.hint, severity="error")
+        else:
+            self.notify(clean_line(f"Saved as {path}"), markup=False)
+
+    async def action_new_chat(self) -> None:
+        """Begins anew: what was said before is not sent to the model any more."""
+        if self.asking.busy:
+            self.notify("An answer is being written. Esc stops it.", markup=False)
+            return
+        self.turns.clear()
+        self.history.clear()
+        self.sources.clear()
+        self.tabs.show_count("sources", None)
+        await self.transcript.remove_children()
+        self.transcript.add_note(WELCOME)
+        self.reason_told = ""
+        self.action_show_pane("chat")
 
     # -- stopping
 

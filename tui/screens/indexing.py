@@ -117,10 +117,10 @@ class Indexing:
             AskPath("Export the index", text, suggestion=suggestion, yes="Export")
         )
         if chosen is not None:
-            await self._follow("export", services.transfer.export(_path_of(chosen)))
+            await self._follow("export", services.transfer.export(path_of(chosen)))
 
 
-def _path_of(typed: str) -> Path:
+def path_of(typed: str) -> Path:
     """Returns the path that a person typed, with ``~`` resolved where that is possible."""
     try:
         return Path(typed).expanduser()

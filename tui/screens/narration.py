@@ -67,6 +67,9 @@ def tell_answer(chat: ChatScreen, view: TurnView, event: AskEvent) -> None:
             _tell_turn(chat, event.turn)
             if event.turn.state is TurnState.REFUSED and not event.turn.dropped:
                 view.add_note("To fill the index:", _ways_to_fill(chat), severity="information")
+            elif event.turn.state is TurnState.REFUSED and chat.has_model:
+                key = chat.key_of("chat.ask_anyway")
+                view.add_note(f"{key} asks the model anyway, without sources.", severity="information")
 
 
 def _ways_to_fill(chat: ChatScreen) -> str:
@@ -78,6 +81,7 @@ def _ways_to_fill(chat: ChatScreen) -> str:
 
 
 def _tell_turn(chat: ChatScreen, turn: Turn) -> None:
+    chat.turns.append(turn)
     if turn.state is TurnState.ANSWERED:
         chat.history.append(turn)
         if not turn.degraded and turn.answerer != "none":

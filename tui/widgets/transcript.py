@@ -75,10 +75,11 @@ class TurnView(Guarded, Widget):
     }
     """
 
-    def __init__(self, question: str, *, now: Callable[[], float]) -> None:
-        """Shows `question`; `now` returns monotonic seconds."""
+    def __init__(self, question: str, *, now: Callable[[], float], ungrounded: bool = False) -> None:
+        """Shows `question`; `now` returns monotonic seconds. An `ungrounded` one is asked of the model alone."""
         super().__init__()
         self.question = question
+        self.ungrounded = ungrounded
         self.turn: Turn | None = None
         self._now = now
         self.found: Retrieved | None = None
@@ -236,10 +237,10 @@ class Transcript(Guarded, VerticalScroll, can_focus=False):
         self._now = now
         self._at_end = True
 
-    async def begin(self, question: str) -> TurnView:
-        """Adds a question, scrolls to it and returns its view."""
+    async def begin(self, question: str, *, ungrounded: bool = False) -> TurnView:
+        """Adds a question, which may be `ungrounded`, scrolls to it and returns its view."""
         await self._fold()
-        view = TurnView(question, now=self._now)
+        view = TurnView(question, now=self._now, ungrounded=ungrounded)
         await self.mount(view)
         self._follow()
         return view
