@@ -230,6 +230,7 @@ class RagfoodApp(Guarded, App[None]):
             yield from self._browse.commands()
         yield SystemCommand("Stop the answer", "Keep what came so far", chat.action_peel)
         yield SystemCommand("Ask the model anyway", "The refused question, without sources", chat.action_ask_anyway)
+        yield SystemCommand("Thoughts", "What the model thought before the last answer", chat.action_thoughts)
         yield SystemCommand("Copy the answer", "The last one, as Markdown", chat.action_copy_answer)
         yield SystemCommand("Save the conversation", "As a Markdown file", chat.action_save_conversation)
         yield SystemCommand("New chat", "Begin anew", chat.action_new_chat)

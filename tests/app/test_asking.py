@@ -13,6 +13,7 @@ from tests.emulators.ollama_script import Reply
 from tests.hostile import HOSTILE, forbidden_in
 from tui.core.setting_values import RateLimit
 from tui.widgets.streamed_markdown import StreamedMarkdown
+from tui.widgets.thoughts import Thoughts
 
 
 class TestWithoutAModel:
@@ -96,6 +97,14 @@ class TestWithAModel:
             hold.set()
             await until(pilot, lambda: not app.chat.asking.busy)
             assert app.chat.transcript.turns[0].answer == "Pho."
+            await until(pilot, lambda: "▸ thought for " in screen_text(app))
+            assert "Let me see" not in screen_text(app)
+            await pilot.press("ctrl+t")
+            await until(pilot, lambda: "Let me see" in screen_text(app))
+            await pilot.click(Thoughts)
+            await until(pilot, lambda: "Let me see" not in screen_text(app))
+            await pilot.press("enter")
+            await until(pilot, lambda: "Let me see" in screen_text(app))
 
     async def test_escape_stops_the_answer_and_keeps_what_came(
         self, kitchen_with_model: Kitchen, ollama: OllamaEmulator

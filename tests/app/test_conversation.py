@@ -57,7 +57,7 @@ class TestKeeping:
         async with kitchen.running() as (app, pilot):
             await ask(app, pilot, SOUPS)
             for _ in range(2):
-                await pilot.press("f9")
+                await pilot.press("ctrl+o")
                 await until(pilot, lambda: isinstance(app.screen, AskPath))
                 app.screen.query_one(Input).value = str(file)
                 await pilot.press("enter")

@@ -60,8 +60,9 @@ class ChatScreen(Guarded, Screen[None]):
         Binding("escape", "peel", "Stop the answer, then back to the prompt", show=False, id="chat.stop"),
         Binding("ctrl+g", "ask_anyway", "Ask the model without sources", show=False, id="chat.ask_anyway"),
         Binding("f8", "copy_answer", "Copy the last answer", show=False, id="chat.copy"),
-        Binding("f9", "save_conversation", "Save the conversation as Markdown", show=False, id="chat.save"),
+        Binding("ctrl+o", "save_conversation", "Save the conversation as Markdown", show=False, id="chat.save"),
         Binding("ctrl+l", "new_chat", "New chat", show=False, id="chat.new"),
+        Binding("ctrl+t", "thoughts", "What the model thought", show=False, id="chat.thoughts"),
         Binding("question_mark", "app.help", "Help", show=False, id="app.help.letter"),
     ]
 
@@ -308,6 +309,16 @@ class ChatScreen(Guarded, Screen[None]):
         else:
             await self._begin(last.question, ungrounded=True)
 
+    def action_thoughts(self) -> None:
+        """Folds or unfolds what was thought before the last answer."""
+        from tui.widgets.thoughts import Thoughts
+
+        found = [thoughts for thoughts in self.query(Thoughts) if thoughts.text]
+        if found:
+            found[-1].action_unfold()
+        else:
+            self.notify("No model thought aloud here.", markup=False)
+
     # -- keeping
 
     def action_copy_answer(self) -> None:
@@ -315,7 +326,8 @@ class ChatScreen(Guarded, Screen[None]):
         answer = next((turn.answer for turn in reversed(self.turns) if turn.answer), "")
         if answer:
             self.app.copy_to_clipboard(clean(answer))
-            self.notify("Copied the last answer, if your terminal allows it. F9 saves to a file.", markup=False)
+            key = self.key_of("chat.save")
+            self.notify(f"Copied the last answer, if your terminal allows it. {key} saves to a file.", markup=False)
         else:
             self.notify("There is no answer yet.", markup=False)
 

@@ -54,6 +54,7 @@ def tell_answer(chat: ChatScreen, view: TurnView, event: AskEvent) -> None:
             view.show_phase(f"waiting for {event.model}")
         case Thinking():
             view.show_phase("thinking")
+            view.think(event.text)
         case Delta():
             view.show_phase("writing")
             view.append(event.text)

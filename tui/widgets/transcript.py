@@ -18,6 +18,7 @@ from textual.widgets import Static
 from tui.core.text import clean, clean_line
 from tui.widgets.guarded import Guarded
 from tui.widgets.streamed_markdown import StreamedMarkdown
+from tui.widgets.thoughts import Thoughts
 
 if TYPE_CHECKING:
     from tui.core.events import Retrieved
@@ -84,6 +85,8 @@ class TurnView(Guarded, Widget):
         self._now = now
         self.found: Retrieved | None = None
         self._answer = StreamedMarkdown(classes="answer")
+        self._thoughts: Thoughts | None = None
+        self._thinking_since = 0.0
         self._arrived: list[str] = []
         self._keeps_lines = False
         self._facts = Static(Content(""), markup=False, classes="facts")
@@ -137,8 +140,21 @@ class TurnView(Guarded, Widget):
         """Says that the answer comes line by line, where Markdown would make one paragraph of them."""
         self._keeps_lines = True
 
+    def think(self, text: str) -> None:
+        """Adds a piece of what the model thinks, which stays folded."""
+        if self._thoughts is None:
+            self._thinking_since = self._now()
+            self._thoughts = Thoughts()
+            self.mount(self._thoughts, before=self._answer)
+        self._thoughts.append(text)
+
+    def _thought(self) -> None:
+        if self._thoughts is not None:
+            self._thoughts.finish(self._now() - self._thinking_since)
+
     def append(self, text: str) -> None:
         """Adds a piece of the answer."""
+        self._thought()
         self._arrived.append(text)
         self._answer.append(self._as_markdown(text))
 
@@ -199,6 +215,7 @@ class TurnView(Guarded, Widget):
         if self._ticking is not None:
             self._ticking.stop()
             self._ticking = None
+        self._thought()
         self._phase = ""
         self._over = True
         self._facts_text = line
