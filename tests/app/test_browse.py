@@ -459,11 +459,11 @@ class TestKeysAndCommands:
                 assert binding.id, (owner, binding)
 
     async def test_keys_can_be_remapped(self, kitchen: Kitchen) -> None:
-        keys = {"browse.ask": "x", "pane.browse": "f9", "browse.down": "n"}
+        keys = {"browse.ask": "x", "pane.browse": "f12", "browse.down": "n"}
         settings = Settings(foods=kitchen.foods, ollama_host=kitchen.ollama_host, keys=keys)
         app = RagfoodApp(settings, kitchen.open)
         async with app.run_test(size=(120, 40)) as pilot:
-            await pilot.press("f9")
+            await pilot.press("f12")
             await until(pilot, lambda: isinstance(app.screen, BrowseScreen) and chosen(app.screen))
             await pilot.press("n", "x")
             await until(pilot, lambda: app.screen is app.chat)
