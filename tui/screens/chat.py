@@ -77,7 +77,8 @@ class ChatScreen(Guarded, Screen[None]):
 
         `complete` tells whether all panes are there. `turns` holds the finished turns of this conversation, oldest
         first, and `history` those of them that were answered. `reason_told` is why answers are extractive, as the
-        conversation says already; `snapshot` is the file of the last reset. `classes` may already say how large the
+        conversation says already, `unfinished_told` the interrupted work it told; `snapshot` is the file of the last
+        reset. `classes` may already say how large the
         terminal is, which saves styling everything twice.
         """
         super().__init__(classes=f"-pane-chat {classes}")
@@ -92,6 +93,7 @@ class ChatScreen(Guarded, Screen[None]):
         self._version: str | None = None
         self.complete = False
         self.reason_told = ""
+        self.unfinished_told = ("", "")
         self.snapshot = ""
 
     def compose(self) -> ComposeResult:

@@ -130,3 +130,8 @@ def tell_info(chat: ChatScreen, info: IndexInfo) -> None:
     """Shows what the index says about itself."""
     chat.status.show_index(info)
     chat.index_panel.show_info(info)
+    left = info.unfinished
+    # While work goes on here it is not interrupted; elsewhere it may grow, and saying so once is enough.
+    if left is not None and not chat.indexing.busy and (left.kind, left.file) != chat.unfinished_told:
+        chat.unfinished_told = (left.kind, left.file)
+        chat.transcript.add_note(left.sentence, left.hint)
