@@ -78,8 +78,7 @@ class ChatScreen(Guarded, Screen[None]):
         `complete` tells whether all panes are there. `turns` holds the finished turns of this conversation, oldest
         first, and `history` those of them that were answered. `reason_told` is why answers are extractive, as the
         conversation says already, `unfinished_told` the interrupted work it told; `snapshot` is the file of the last
-        reset. `classes` may already say how large the
-        terminal is, which saves styling everything twice.
+        reset. `classes` may already say how large the terminal is, which saves styling everything twice.
         """
         super().__init__(classes=f"-pane-chat {classes}")
         self.opening = opening
